@@ -1,0 +1,85 @@
+// Append-only rows in shared pages: caches and recordings. Copying a PagedRows copies the page table, not the rows, so
+// a snapshot costs a few pointers. Appending where an older owner already wrote forks that page, so a row that somebody
+// can see is never overwritten and readers need no lock.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/result.h"
+
+namespace cutaway {
+
+inline constexpr int64_t page_rows = 16;
+
+class PageArena;
+
+/// page_rows rows in one piece of memory, on the host or on a device.
+struct Page {
+  std::shared_ptr<PageArena> arena;
+  std::byte* host = nullptr;      // null where the host can't see it
+  uint64_t device_address = 0;    // 0 on the host
+  int64_t slot = -1;              // the arena's own name for it
+  size_t bytes = 0;
+  int64_t written = 0;            // rows that some owner wrote; touched by the engine thread only
+
+  Page() = default;
+  ~Page();                        // gives the memory back to the arena
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+};
+
+/// Where pages come from; counts what is live, so that bytes on screen are measured, never computed.
+class PageArena : public std::enable_shared_from_this<PageArena> {
+ public:
+  virtual ~PageArena() = default;
+  /// A page of that many bytes, 64-byte aligned, contents undefined. Fails when memory is out.
+  virtual Result<std::shared_ptr<Page>> take(size_t bytes) = 0;
+  /// Copies the first `bytes` bytes of one page into another of this arena.
+  virtual Result<void> copy(const Page& from, Page& to, size_t bytes) = 0;
+  virtual void give_back(Page&) noexcept = 0;
+
+  size_t live_bytes() const { return live_bytes_; }
+
+ protected:
+  std::atomic<size_t> live_bytes_{0};
+};
+
+std::shared_ptr<PageArena> make_host_arena();
+
+class PagedRows {
+ public:
+  PagedRows() = default;
+  PagedRows(std::shared_ptr<PageArena> arena, size_t row_bytes) : arena_(std::move(arena)), row_bytes_(row_bytes) {}
+
+  int64_t rows() const { return rows_; }
+  size_t row_bytes() const { return row_bytes_; }
+  size_t used_bytes() const { return static_cast<size_t>(rows_) * row_bytes_; }
+  size_t allocated_bytes() const { return pages_.size() * page_rows * row_bytes_; }
+  const std::vector<std::shared_ptr<Page>>& pages() const { return pages_; }
+
+  /// Makes room for n more rows and counts them as present; the caller then writes them. Forks a shared last page.
+  Result<void> grow(int64_t n);
+  /// Forgets rows from the end. Other owners keep theirs.
+  void truncate(int64_t rows);
+  void clear() { truncate(0); }
+
+  /// Host pages only. Rows of one page are contiguous; rows of two pages are not.
+  const float* row(int64_t i) const;
+  float* row(int64_t i);
+  /// Host pages only: copies rows [begin, end) into dense memory, or a column range of them.
+  void gather(int64_t begin, int64_t end, float* out) const { gather(begin, end, 0, row_bytes_ / sizeof(float), out); }
+  void gather(int64_t begin, int64_t end, size_t column, size_t columns, float* out) const;
+  void scatter(int64_t begin, int64_t end, const float* in);
+
+ private:
+  std::shared_ptr<PageArena> arena_;
+  std::vector<std::shared_ptr<Page>> pages_;
+  size_t row_bytes_ = 0;
+  int64_t rows_ = 0;
+};
+
+}  // namespace cutaway

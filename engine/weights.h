@@ -1,0 +1,41 @@
+// Named tensors of a checkpoint, mapped from its files and put into our names, our orientation ([out, in]) on demand.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "engine/architecture.h"
+#include "engine/graph.h"
+
+namespace cutaway {
+
+class TensorFiles;  // engine/files: the tensors of a safetensors file or of all its shards
+
+/// Weights by index into Graph::schema. Thread-safe; data stays valid as long as the object.
+class Weights {
+ public:
+  virtual ~Weights() = default;
+  /// Tensor i of the schema, dense, row-major, 64-byte aligned, in storage_dtype() (F32, F16 or BF16; vectors, that is
+  /// biases and norms, are always F32). Made at the first call, kept after it.
+  virtual TensorView tensor(int i) const = 0;
+  virtual DType storage_dtype() const = 0;
+  /// Bytes that the tensors handed out so far, or all of them, take in storage_dtype().
+  virtual size_t bytes() const = 0;
+  virtual bool random() const { return false; }
+};
+
+/// Compares what the graph needs with what the files have; every mismatch at once in one message, as
+/// "model.safetensors: h.3.attn.c_attn.weight is (768, 768); config.json n_embd 768 makes it (768, 2304)".
+/// storage: nothing keeps the file's own type (F64 becomes F32).
+Result<std::shared_ptr<const Weights>> bind_weights(std::shared_ptr<const TensorFiles> files, const Architecture&,
+                                                    const ModelSpec&, const Graph&, std::optional<DType> storage);
+
+/// Normal(0, 0.02-like) weights from a counter-based generator: the same seed gives the same bits everywhere.
+std::shared_ptr<const Weights> random_weights(const Graph&, uint64_t seed, DType storage = DType::F32,
+                                              float deviation = 0.02f);
+
+}  // namespace cutaway
