@@ -22,6 +22,8 @@ struct Architecture {
   std::string_view name;                               // "gpt2"
   std::vector<std::string_view> model_types;           // of config.json
   Result<ModelSpec> (*read_config)(const Config&);
+  /// What only the files can say: whether there is a head, a pooler. May be null.
+  void (*adapt)(ModelSpec&, const std::function<bool(const std::string&)>& file_has);
   Graph (*build)(const ModelSpec&);
   TensorSource (*source)(const ModelSpec&, const std::string& name);
   bool (*ignored)(const std::string& file_tensor);     // buffers that a file may hold and nobody needs
@@ -39,6 +41,14 @@ struct AttentionKind {
 std::span<const AttentionKind> attention_kinds();
 const AttentionKind* attention_kind(std::string_view name);
 
+/// The attention of one layer by its kind; refuses in attention_check what the kind can't be.
+NodeId build_attention(Builder&, NodeId x, NodeId from, const AttentionSpec&);
+Result<void> check_attention(const AttentionSpec&);
+
+/// The graph of a checked spec; the schema says which config keys make each shape.
 Graph build_graph(const ModelSpec&);
+
+/// Activation by its name in a config: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu.
+Result<Activation> activation_named(const Config&, std::string_view key, std::string absent);
 
 }  // namespace cutaway

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/mask.h"
@@ -52,6 +53,7 @@ struct ModelSpec {
   bool has_head = true;      // an encoder saved without its MLM head has none: no logits
   int64_t eos_id = -1;       // -1: the model has none
   std::vector<LayerSpec> layers;
+  std::vector<std::pair<std::string, int64_t>> said;  // config keys and their numbers, for messages about shapes
   std::vector<MaskRule> masks;   // by slot, as the checkpoint was trained
 
   int64_t n_layers() const { return static_cast<int64_t>(layers.size()); }

@@ -1,0 +1,83 @@
+#include "engine/mask.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace cutaway {
+
+MaskBits::MaskBits(int64_t q, int64_t k) : queries(q), keys(k), words(static_cast<size_t>(q * ((k + 31) / 32)), 0) {}
+
+void MaskBits::set(int64_t query, int64_t key, bool allowed) {
+  uint32_t& word = words[static_cast<size_t>(query * words_per_row() + key / 32)];
+  const uint32_t bit = 1u << (key % 32);
+  word = allowed ? word | bit : word & ~bit;
+}
+
+bool MaskRule::allowed(int64_t query, int64_t key) const {
+  switch (kind) {
+    case Kind::Causal: return key <= query;
+    case Kind::Bidirectional: return true;
+    case Kind::Prefix: return key <= query || key < n;
+    case Kind::Window: return key <= query && key > query - n;
+    case Kind::Custom:
+      if (query < bits->queries && key < bits->keys) return bits->get(query, key);
+      return key <= query;
+  }
+  return false;
+}
+
+bool MaskRule::never_looks_ahead() const {
+  switch (kind) {
+    case Kind::Causal:
+    case Kind::Window: return true;
+    case Kind::Bidirectional: return false;
+    case Kind::Prefix: return n <= 1;
+    case Kind::Custom:
+      for (int64_t query = 0; query < bits->queries; ++query)
+        for (int64_t key = query + 1; key < bits->keys; ++key)
+          if (bits->get(query, key)) return false;
+      return true;
+  }
+  return false;
+}
+
+std::pair<int64_t, int64_t> MaskRule::span(int64_t query, int64_t keys) const {
+  const int64_t causal_end = std::min(query + 1, keys);
+  switch (kind) {
+    case Kind::Causal: return {0, causal_end};
+    case Kind::Bidirectional: return {0, keys};
+    case Kind::Prefix: return {0, std::min(keys, std::max(causal_end, n))};
+    case Kind::Window: return {std::min(causal_end, std::max<int64_t>(0, query + 1 - n)), causal_end};
+    case Kind::Custom: return {0, query < bits->queries ? std::min(keys, std::max(causal_end, bits->keys)) : causal_end};
+  }
+  return {0, 0};
+}
+
+std::string MaskRule::text() const {
+  switch (kind) {
+    case Kind::Causal: return "causal";
+    case Kind::Bidirectional: return "bidirectional";
+    case Kind::Prefix: return fmt::format("prefix:{}", n);
+    case Kind::Window: return fmt::format("window:{}", n);
+    case Kind::Custom: return "custom";
+  }
+  return {};
+}
+
+Result<MaskRule> MaskRule::parse(std::string_view text) {
+  if (text == "causal") return MaskRule{Kind::Causal, 0, nullptr};
+  if (text == "bidirectional") return MaskRule{Kind::Bidirectional, 0, nullptr};
+  const size_t colon = text.find(':');
+  const std::string_view kind = text.substr(0, colon);
+  if (kind != "prefix" && kind != "window")
+    return error("mask is \"{}\"; expected causal, bidirectional, prefix:N or window:N", text);
+  const std::string_view digits = colon == text.npos ? std::string_view{} : text.substr(colon + 1);
+  int64_t n = 0;
+  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  const int64_t least = kind == "window" ? 1 : 0;
+  if (digits.empty() || status != std::errc() || end != digits.data() + digits.size() || n < least)
+    return error("mask is \"{}\"; {} wants a whole number of at least {} after the colon", text, kind, least);
+  return MaskRule{kind == "prefix" ? Kind::Prefix : Kind::Window, n, nullptr};
+}
+
+}  // namespace cutaway
