@@ -36,6 +36,13 @@ int64_t Size::at(int64_t past, int64_t t) const {
   return 0;
 }
 
+int64_t row_width(const Node& node) {
+  int64_t width = 1;
+  for (const Size& size : node.shape)
+    if (size.law == Law::Fixed) width *= size.n;
+  return width;
+}
+
 NodeId Graph::in(std::string_view block, Role role) const {
   for (const Node& node : nodes)
     if (node.role == role && node.block == block) return node.id;

@@ -65,6 +65,9 @@ struct Node {
   std::string path;          // what the field, the trace and the taps call it: "layers.3.attn.probs", "hidden.3"
 };
 
+/// Numbers in one row (one position) of the node's output: (H, T, Dh) has rows of H * Dh, (H, T) of H, (T, D) of D.
+int64_t row_width(const Node&);
+
 /// A tensor that a weight file must hold, by our own name; Architecture::source says where a checkpoint keeps it.
 struct TensorSchema {
   std::string name;      // "layers.3.attn.q_proj.weight"

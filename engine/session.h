@@ -25,7 +25,7 @@ struct Sampling {
 
 class Session {
  public:
-  /// record: what to keep for the views, as node paths with * ("layers.*.attn.q"); attention's q and lse always are.
+  /// Records default_taps(); set_taps adds to them.
   static Result<std::unique_ptr<Session>> start(ModelPtr, std::shared_ptr<Backend>);
 
   Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);          // with special tokens
@@ -36,38 +36,50 @@ class Session {
   /// To a step that was already run: 0 is the prompt's end. Steps ahead of the present one are kept until a new token
   /// takes another way.
   Result<SnapshotPtr> to(int64_t step);
-  int64_t step_now() const;                      // generated tokens in the present snapshot
-  int64_t steps_known() const;                   // furthest recorded step
+  int64_t step_now() const { return static_cast<int64_t>(at_); }   // generated tokens in the present snapshot
+  int64_t steps_known() const { return static_cast<int64_t>(known_.size()) - 1; }   // furthest; -1 before a text
   Result<SnapshotPtr> replace(int64_t position, int32_t id, Progress* = nullptr);  // edit; runs again from there
   Result<SnapshotPtr> mask_position(int64_t position, Progress* = nullptr);        // MLM: put the mask token there
   Result<SnapshotPtr> set_mask(int slot, MaskRule, Progress* = nullptr);           // runs again
   Result<SnapshotPtr> set_taps(Taps, Progress* = nullptr);                         // compiles and runs again
   /// Fills Snapshot::surprisal_bits; separate because it costs one head row a token.
   Result<SnapshotPtr> score(Progress* = nullptr);
-  /// Logits of any position, (V).
-  Result<std::vector<float>> logits_at(int64_t position);
+  /// Logits of positions [begin, end), (end - begin, V), into out. Fails for a model without a head.
+  Result<void> logits(int64_t begin, int64_t end, float* out);
+  /// Ids below this can be sampled: rows of the embedding that pad it have no token.
+  int64_t usable_vocab() const;
 
-  SnapshotPtr now() const { return now_; }
+  SnapshotPtr now() const { return known_.empty() ? nullptr : known_[at_]; }
   const ModelPtr& model() const { return model_; }
   const std::shared_ptr<Backend>& backend() const { return backend_; }
 
  private:
+  using Steps = std::vector<SnapshotPtr>;
+
   Session() = default;
-  Result<SnapshotPtr> run_all(std::vector<int32_t> ids, int64_t n_prompt, std::string text, Progress*);
-  Result<void> finish(Snapshot&, Output&);
+  /// The prompt in one pass, then each later id in one of its own, so that every step can be gone back to.
+  Result<Steps> replay(const std::vector<int32_t>& ids, int64_t n_prompt, const std::string& text,
+                       const std::vector<MaskRule>& masks, Plan&, const Taps&, Progress*) const;
+  /// Runs ids[begin.past ..) on top of what `begin` holds.
+  Result<SnapshotPtr> pass(Snapshot begin, int64_t past, Plan&, Progress*) const;
+  Result<void> describe(Snapshot&, Output&, Plan&) const;
+  Result<void> check(const std::vector<int32_t>& ids) const;
+  SnapshotPtr become(Steps);
 
   ModelPtr model_;
   std::shared_ptr<Backend> backend_;
   std::unique_ptr<Plan> plan_;
   Taps taps_;
   std::vector<MaskRule> masks_;
-  SnapshotPtr now_;
-  std::vector<SnapshotPtr> known_;   // by step; known_[0] is the prompt's end
+  Steps known_;          // by step; known_[0] is the prompt's end
+  size_t at_ = 0;        // the present one
 };
 
-/// log softmax of one row, in place of the caller's own: natural log, computed in double.
+/// The n best of a row with their log-softmax (natural log, summed in double), best first, lower ids first on ties.
 std::vector<TokenChoice> best_choices(std::span<const float> logits, size_t n);
-/// The token that a sampler takes at that position.
+/// Log-softmax of one id of a row: natural log, summed in double.
+float log_probability(std::span<const float> logits, int32_t id);
+/// The token that a sampler takes for that position; its log-probability is the model's own, before temperature and cuts.
 TokenChoice sample(std::span<const float> logits, const Sampling&, int64_t position);
 
 }  // namespace cutaway

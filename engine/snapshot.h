@@ -51,8 +51,16 @@ struct Snapshot {
   /// Positions along axis d (0 queries, 1 keys) of a map node.
   int64_t axis(NodeId, int d) const { (void)d; return positions(); }
   const MaskRule& mask_of(NodeId probs) const { return masks[static_cast<size_t>(graph()[probs].params.mask_slot)]; }
+  /// Rows of a cache node or of a tapped one, or null when it was not recorded.
+  const PagedRows* rows(NodeId) const;
   size_t cache_used_bytes() const;       // rows in use
   size_t cache_allocated_bytes() const;  // whole pages
 };
+
+/// Empty caches and recordings of the right widths. A tapped cache node needs no recording: its rows are the state's.
+State empty_state(const Graph&, const std::shared_ptr<PageArena>&);
+Recording empty_recording(const Graph&, const Taps&, const std::shared_ptr<PageArena>&);
+/// What every session records: what attention tiles are computed from, and the rows that the head reads.
+Taps default_taps(const Graph&);
 
 }  // namespace cutaway
