@@ -53,6 +53,16 @@ std::pair<int64_t, int64_t> MaskRule::span(int64_t query, int64_t keys) const {
   return {0, 0};
 }
 
+MaskRule MaskRule::painted(int64_t positions) const { return with_cell(positions, -1, -1, false); }
+
+MaskRule MaskRule::with_cell(int64_t positions, int64_t query, int64_t key, bool allow) const {
+  auto painted = std::make_shared<MaskBits>(positions, positions);
+  for (int64_t q = 0; q < positions; ++q)
+    for (int64_t k = 0; k < positions; ++k)
+      if (q == query && k == key ? allow : allowed(q, k)) painted->set(q, k, true);
+  return {Kind::Custom, 0, std::move(painted)};
+}
+
 std::string MaskRule::text() const {
   switch (kind) {
     case Kind::Causal: return "causal";

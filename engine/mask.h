@@ -37,6 +37,11 @@ struct MaskRule {
   /// First and one-past-last key that this query can see among the first `keys`; cells between may still be masked.
   std::pair<int64_t, int64_t> span(int64_t query, int64_t keys) const;
 
+  /// The same cells as bits over the first `positions` tokens, so that a person can paint on them.
+  MaskRule painted(int64_t positions) const;
+  /// painted() with one cell changed. Cells outside the painted area can't be changed.
+  MaskRule with_cell(int64_t positions, int64_t query, int64_t key, bool allow) const;
+
   std::string text() const;                          // "causal", "prefix:9", "window:64", "custom"
   static Result<MaskRule> parse(std::string_view);   // what text() writes, except "custom"
   bool operator==(const MaskRule&) const = default;  // custom masks: the same bits object

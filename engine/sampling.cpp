@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "engine/session.h"
@@ -16,14 +17,18 @@ double log_sum_exp(std::span<const float> logits) {
   return top + std::log(sum);
 }
 
-/// Ids of the n largest logits, largest first, lower ids first on ties.
+/// Ids of the n largest logits, largest first, lower ids first on ties. NaN counts as the smallest, so that the order
+/// is an order.
 std::vector<int32_t> largest(std::span<const float> logits, size_t n) {
+  const auto value = [&](int32_t id) {
+    const float logit = logits[static_cast<size_t>(id)];
+    return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
+  };
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   n = std::min(n, order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(n), order.end(), [&](int32_t a, int32_t b) {
-    const float la = logits[static_cast<size_t>(a)], lb = logits[static_cast<size_t>(b)];
-    return la != lb ? la > lb : a < b;
+    return value(a) != value(b) ? value(a) > value(b) : a < b;
   });
   order.resize(n);
   return order;
@@ -80,6 +85,7 @@ Result<Sampling> Sampling::parse(std::string_view text) {
   Sampling how;
   if (text == "greedy") return how;
   how.temperature = 1;
+  if (text.empty() || text.back() == ',') return error("sample is \"{}\"; expected greedy, or key=value pairs", text);
   for (std::string_view rest = text; !rest.empty();) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const std::string_view item = rest.substr(0, comma);
