@@ -1,0 +1,54 @@
+"""Rows for training and for the held-out loss: half Bible, half stories, every length up to the context."""
+import numpy as np
+import torch
+
+from corpus import CLS, EOS, MASK, SEP, VOCAB_SIZE, SPECIAL
+
+ROW_LENGTHS = {"mini-gpt": ([128, 256, 512], [0.2, 0.5, 0.3]), "mini-bert": ([64, 128, 256, 512], [0.15, 0.3, 0.35, 0.2])}
+
+
+class Streams:
+    def __init__(self, workdir, split):
+        self.ids = [np.load(workdir / f"{part}.{split}.npy") for part in ("bible", "stories")]
+        self.starts = [np.concatenate([[0], np.flatnonzero(s == EOS)[:-1] + 1]) for s in self.ids]
+
+    def row(self, rng, part, length):
+        """A window of one stream; every second one starts where a document starts."""
+        ids = self.ids[part]
+        at = rng.choice(self.starts[part]) if rng.random() < 0.5 else rng.integers(len(ids))
+        at = min(at, len(ids) - length)
+        return ids[at:at + length].astype(np.int64)
+
+    def batch(self, rng, kind, tokens, length=None):
+        """(ids, targets), both (B, T); targets are -1 where nothing is asked."""
+        if length is None:
+            lengths, chances = ROW_LENGTHS[kind]
+            length = rng.choice(lengths, p=chances)
+        n = max(1, tokens // length)
+        rows = np.stack([self.row(rng, (i + int(rng.integers(2))) % 2 if n == 1 else i % 2, length) for i in range(n)])
+        return wrap(rows) if kind == "mini-bert" else torch.from_numpy(rows), None
+
+
+def wrap(rows):
+    """mini-bert's rows: <cls> ... <sep>, and <sep> where a document ends."""
+    rows = np.where(rows == EOS, SEP, rows)
+    rows[:, 0], rows[:, -1] = CLS, SEP
+    return torch.from_numpy(rows)
+
+
+def mask(ids, rng):
+    """BERT's masking: 15 % of each row are asked; of these 80 % <mask>, 10 % random, 10 % left as they are."""
+    ids = ids.clone()
+    targets = torch.full_like(ids, -1)
+    B, T = ids.shape
+    score = torch.from_numpy(rng.random((B, T)))
+    score[(ids == CLS) | (ids == SEP)] = 2.0
+    chosen = torch.zeros(B, T, dtype=torch.bool)
+    chosen.scatter_(1, score.argsort(1)[:, :max(1, round(0.15 * T))], True)
+    targets[chosen] = ids[chosen]
+    how = torch.from_numpy(rng.random((B, T)))
+    ids[chosen & (how < 0.8)] = MASK
+    random_ids = torch.from_numpy(rng.integers(len(SPECIAL), VOCAB_SIZE, (B, T)))
+    swap = chosen & (how >= 0.8) & (how < 0.9)
+    ids[swap] = random_ids[swap]
+    return ids, targets
