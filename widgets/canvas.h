@@ -3,8 +3,10 @@
 // x right, y down; all canvases use the same font files, so text has the same width everywhere.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/tile.h"
 #include "widgets/theme.h"
@@ -46,11 +48,19 @@ class TileSource {
   /// The exact tile; or an older one of the same map while the exact one is being made; or null.
   virtual std::shared_ptr<const Tile> best(const TileRequest&) = 0;
 };
-/// Computes at once, on the calling thread, through the snapshot's backend: for exports and tests.
+/// Computes at once, on the calling thread, through the snapshot's backend: for exports and tests. Keeps the last few.
 class WaitingTiles final : public TileSource {
  public:
+  /// A tile that can't be computed comes back with every cell not_computed, and failure() says why.
   std::shared_ptr<const Tile> best(const TileRequest&) override;
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  std::vector<std::shared_ptr<const Tile>> kept_;
+  std::optional<Error> failure_;
 };
+/// The tile through the snapshot's backend, or from the snapshot's own host rows where it has none (a trace).
+Result<Tile> compute_tile(const TileRequest&);
 
 class Canvas {
  public:
@@ -58,6 +68,8 @@ class Canvas {
   virtual Rect area() const = 0;
   virtual const Theme& theme() const = 0;
   virtual TileSource& tiles() = 0;
+  /// Most cells of one heat map that this canvas carries; a view pools a larger one and says so.
+  virtual int64_t most_cells() const { return int64_t{1} << 22; }
 
   virtual void fill(Rect, Color) = 0;
   virtual void outline(Rect, Color, float width = 1) = 0;
@@ -70,7 +82,8 @@ class Canvas {
   virtual float text_width(std::string_view utf8, Face, float px) = 0;
   virtual void hatch(Rect, Hatch, float pitch = 6) = 0;
   /// A piece of an attention map: `request.rows` x `request.columns` cells over the rectangle, coloured by the theme's
-  /// sequential palette; masked cells hatched, cells not computed dotted, NaN in the error colour.
+  /// sequential palette; masked cells hatched, cells not computed dotted, NaN in the error colour. Cells of heat_gap_from
+  /// pixels and more keep a gap of one pixel. widgets/heat.h has the colours and shapes.
   virtual void heat_map(Rect, const TileRequest&, ScaleMode) = 0;
   virtual void push_clip(Rect) = 0;
   virtual void pop_clip() = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,9 @@ std::string say_number(double);
 std::string say_bytes(double);
 std::string say_ms(double);
 std::string say_percent(double fraction);
+std::string say_integer(int64_t);   // "131,072", "131 072"
+/// A phrase of the table with its "{}" filled in, in order.
+std::string say(Word phrase, std::initializer_list<std::string_view> holes);
 /// "1 token", "5 tokens"; 1 токен, 2 токена, 5 токенов.
 std::string say_count(int64_t n, Word one, Word few, Word many);
 
