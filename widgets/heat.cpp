@@ -29,6 +29,33 @@ void add_run(std::vector<Rect>& runs, Rect run) {
   runs.push_back(run);
 }
 
+/// Names each cell's colour by its layer: the most frequent colour is layer 0, painted first.
+template <class LookOf>
+void count_colors(std::vector<int32_t>& cells, std::vector<HeatShapes::Layer>& layers, const LookOf& look_of,
+                  const TileRequest& r) {
+  std::unordered_map<uint32_t, int32_t> layer_of;
+  std::vector<size_t> counts;
+  for (int64_t i = 0; i < r.rows * r.columns; ++i) {
+    const Look look = look_of(i / r.columns, i % r.columns);
+    auto& cell = cells[static_cast<size_t>(i)];
+    cell = -static_cast<int32_t>(look.mark);
+    if (look.mark != Mark::Color) continue;
+    const auto [place, fresh] = layer_of.try_emplace(key_of(look.color), static_cast<int32_t>(layers.size()));
+    if (fresh) layers.push_back({look.color, {}}), counts.push_back(0);
+    cell = place->second;
+    ++counts[static_cast<size_t>(cell)];
+  }
+  std::vector<int32_t> order(layers.size()), rank(layers.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
+  for (size_t i = 0; i < order.size(); ++i) rank[static_cast<size_t>(order[i])] = static_cast<int32_t>(i);
+  for (int32_t& cell : cells)
+    if (cell >= 0) cell = rank[static_cast<size_t>(cell)];
+  std::vector<HeatShapes::Layer> sorted;
+  for (const int32_t i : order) sorted.push_back(std::move(layers[static_cast<size_t>(i)]));
+  layers = std::move(sorted);
+}
+
 }  // namespace
 
 float largest_weight(const Tile& tile) {
@@ -67,25 +94,42 @@ HeatShapes heat_shapes(Rect area, const TileRequest& asked, const Tile& got, con
   };
 
   const bool gaps = x_of(1) - x_of(0) >= heat_gap_from && y_of(1) - y_of(0) >= heat_gap_from;
-  std::unordered_map<uint32_t, size_t> layer_of;
+  std::vector<int32_t> cells(static_cast<size_t>(r.rows * r.columns));   // layer, or minus a mark
+  count_colors(cells, shapes.layers, look_of, r);
+  const auto box = [&](int64_t row, int64_t begin, int64_t end) {
+    return Rect{x_of(begin), y_of(row), x_of(end) - x_of(begin), y_of(row + 1) - y_of(row)};
+  };
+  struct Run {
+    int32_t layer;
+    int64_t begin, end;
+  };
+  std::vector<Run> open;
   for (int64_t row = 0; row < r.rows; ++row) {
-    const float y = y_of(row), h = y_of(row + 1) - y;
-    for (int64_t column = 0; column < r.columns;) {
-      const Look look = look_of(row, column);
-      int64_t end = column + 1;
-      if (!(gaps && look.mark == Mark::Color))
-        while (end < r.columns && look_of(row, end) == look) ++end;
-      Rect run{x_of(column), y, x_of(end) - x_of(column), h};
-      column = end;
-      if (look.mark != Mark::Color) {
-        add_run(look.mark == Mark::Masked ? shapes.masked : look.mark == Mark::Missing ? shapes.missing : shapes.broken, run);
-        continue;
+    const int32_t* line = cells.data() + row * r.columns;
+    const auto close_above = [&](int32_t layer) {
+      for (; !open.empty() && open.back().layer > layer; open.pop_back()) {
+        Rect cell = box(row, open.back().begin, open.back().end);
+        if (gaps) cell.w -= 1, cell.h -= 1;
+        shapes.layers[static_cast<size_t>(open.back().layer)].cells.push_back(cell);
       }
-      if (gaps) run.w -= 1, run.h -= 1;
-      const auto [place, fresh] = layer_of.try_emplace(key_of(look.color), shapes.layers.size());
-      if (fresh) shapes.layers.push_back({look.color, {}});
-      shapes.layers[place->second].cells.push_back(run);
+    };
+    for (int64_t column = 0; column < r.columns;) {
+      int64_t end = column + 1;
+      const int32_t layer = line[column];
+      while (end < r.columns && line[end] == layer && !(gaps && layer >= 0)) ++end;
+      if (layer < 0) {
+        close_above(-1);
+        const Mark mark = static_cast<Mark>(-layer);
+        add_run(mark == Mark::Masked ? shapes.masked : mark == Mark::Missing ? shapes.missing : shapes.broken,
+                box(row, column, end));
+      } else {
+        close_above(gaps ? -1 : layer);   // what is painted before this one can't run on below it
+        if (!open.empty() && open.back().layer == layer) open.back().end = end;
+        else open.push_back({layer, column, end});
+      }
+      column = end;
     }
+    close_above(-1);
   }
   return shapes;
 }

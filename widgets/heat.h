@@ -20,8 +20,9 @@ float heat_place(float weight, float row_max, float largest, ScaleMode);
 struct HeatShapes {
   struct Layer {
     Color color;
-    std::vector<Rect> cells;     // without gaps, neighbours of one colour in a row are one rectangle
+    std::vector<Rect> cells;
   };
+  /// Paint them in this order: without gaps a run of one layer goes on below the cells of later ones.
   std::vector<Layer> layers;
   std::vector<Rect> masked;      // merged
   std::vector<Rect> missing;     // not computed
