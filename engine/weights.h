@@ -20,17 +20,20 @@ class Weights {
  public:
   virtual ~Weights() = default;
   /// Tensor i of the schema, dense, row-major, 64-byte aligned, in storage_dtype() (F32, F16 or BF16; vectors, that is
-  /// biases and norms, are always F32). Made at the first call, kept after it.
+  /// biases and norms, are always F32). Made at the first call, kept after it. data is null when memory is out.
   virtual TensorView tensor(int i) const = 0;
   virtual DType storage_dtype() const = 0;
-  /// Bytes that the tensors handed out so far, or all of them, take in storage_dtype().
+  /// Bytes that all tensors take in storage_dtype(), made or not.
   virtual size_t bytes() const = 0;
   virtual bool random() const { return false; }
+  /// One sentence about values that are no finite numbers, in the tensors made so far; empty when there are none.
+  virtual std::string warning() const { return {}; }
 };
 
 /// Compares what the graph needs with what the files have; every mismatch at once in one message, as
 /// "model.safetensors: h.3.attn.c_attn.weight is (768, 768); config.json n_embd 768 makes it (768, 2304)".
-/// storage: nothing keeps the file's own type (F64 becomes F32).
+/// A tensor that nothing needs and the architecture doesn't ignore is a mismatch too.
+/// storage: nothing keeps the file's own type (F64 and a mixture become F32, eight bits F16).
 Result<std::shared_ptr<const Weights>> bind_weights(std::shared_ptr<const TensorFiles> files, const Architecture&,
                                                     const ModelSpec&, const Graph&, std::optional<DType> storage);
 

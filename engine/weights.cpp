@@ -1,0 +1,328 @@
+#include "engine/weights.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "engine/files/aligned.h"
+#include "engine/files/tensor_files.h"
+
+namespace cutaway {
+namespace {
+
+constexpr size_t max_mismatches = 8;  // in one message; the rest is counted
+
+bool is_vector(const Shape& shape) { return shape.size() == 1; }
+
+/// Vectors are small and norms want the precision: always F32.
+DType dtype_of(const Shape& shape, DType storage) { return is_vector(shape) ? DType::F32 : storage; }
+
+/// Writes n floats as F32, F16 or BF16 to element `at`.
+void store(const float* in, int64_t n, DType dtype, std::byte* out, int64_t at) {
+  assert(dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16);
+  if (dtype == DType::F32) {
+    std::memcpy(out + at * 4, in, static_cast<size_t>(n) * 4);
+    return;
+  }
+  uint16_t* halves = reinterpret_cast<uint16_t*>(out) + at;
+  if (dtype == DType::F16)
+    std::transform(in, in + n, halves, float_to_half);
+  else
+    std::transform(in, in + n, halves, float_to_bf16);
+}
+
+int64_t count_not_finite(const float* values, int64_t n) {
+  return std::count_if(values, values + n, [](float v) { return !std::isfinite(v); });
+}
+
+/// Tensors that are made once each, at the first call, on whatever thread asks.
+class LazyWeights : public Weights {
+ public:
+  LazyWeights(std::vector<TensorSchema> schema, DType storage)
+      : schema_(std::move(schema)), storage_(storage), once_(schema_.size()), memory_(schema_.size()),
+        views_(schema_.size()) {
+    for (const TensorSchema& tensor : schema_)
+      bytes_ += static_cast<size_t>(elements(tensor.shape)) * bytes_of(dtype_of(tensor.shape, storage));
+  }
+
+  TensorView tensor(int i) const override {
+    const size_t at = static_cast<size_t>(i);
+    assert(at < schema_.size());
+    std::call_once(once_[at], [&] { views_[at] = make(at); });
+    return views_[at];
+  }
+  DType storage_dtype() const override { return storage_; }
+  size_t bytes() const override { return bytes_; }
+
+ protected:
+  virtual TensorView make(size_t i) const = 0;
+
+  /// Uninitialised room for tensor i, which this object keeps.
+  TensorView room_for(size_t i) const {
+    TensorView view{nullptr, dtype_of(schema_[i].shape, storage_), schema_[i].shape};
+    memory_[i] = aligned_bytes(view.bytes());
+    view.data = memory_[i].get();
+    return view;
+  }
+  std::byte* memory(size_t i) const { return memory_[i].get(); }
+  const TensorSchema& schema(size_t i) const { return schema_[i]; }
+  size_t size() const { return schema_.size(); }
+
+ private:
+  std::vector<TensorSchema> schema_;
+  DType storage_;
+  size_t bytes_ = 0;
+  mutable std::vector<std::once_flag> once_;
+  mutable std::vector<AlignedBytes> memory_;
+  mutable std::vector<TensorView> views_;
+};
+
+/// Where tensor i of the schema lies in the files.
+struct Part {
+  const FileTensor* from = nullptr;
+  bool transposed = false;               // the file has [in, out_total]
+  int64_t row_begin = 0, rows = 0;       // of the [out_total, in] matrix
+};
+
+class FileWeights : public LazyWeights {
+ public:
+  FileWeights(std::shared_ptr<const TensorFiles> files, std::vector<TensorSchema> schema, std::vector<Part> parts,
+              DType storage)
+      : LazyWeights(std::move(schema), storage), files_(std::move(files)), parts_(std::move(parts)) {}
+
+  std::string warning() const override {
+    if (not_finite_ == 0) return {};
+    return fmt::format("{}: {} weights are no finite numbers, the first in {}", files_->name(), not_finite_.load(),
+                       parts_[first_not_finite_].from->name);
+  }
+
+ protected:
+  TensorView make(size_t i) const override {
+    const Part& part = parts_[i];
+    if (!part.transposed) return slice(i, part);
+    const TensorView view = room_for(i);
+    if (view.data) transpose(i, part, view);
+    if (view.data) files_->forget(*part.from);
+    return view;
+  }
+
+ private:
+  /// Rows [row_begin, row_begin + rows) of the file's tensor, in place where type and address allow.
+  TensorView slice(size_t i, const Part& part) const {
+    const FileTensor& from = *part.from;
+    const int64_t n = elements(schema(i).shape), row = part.rows == 0 ? 0 : n / part.rows;
+    const std::byte* data = from.data.data() + static_cast<size_t>(part.row_begin * row) * bytes_of(*from.dtype);
+    const DType to = dtype_of(schema(i).shape, storage_dtype());
+    const bool in_place = *from.dtype == to && reinterpret_cast<uintptr_t>(data) % 64 == 0;
+    const TensorView view = in_place ? TensorView{data, to, schema(i).shape} : room_for(i);
+    std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(n, 1 << 16)));
+    for (int64_t at = 0; at < n && view.data; at += static_cast<int64_t>(piece.size())) {
+      const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
+      to_float({data + static_cast<size_t>(at) * bytes_of(*from.dtype), *from.dtype, {count}}, piece.data());
+      count_bad(i, piece.data(), count);
+      if (!in_place) store(piece.data(), count, to, memory(i), at);
+    }
+    if (!in_place) files_->forget(from);
+    return view;
+  }
+
+  /// file: [in, out_total]; ours: [rows, in]. Blocks of 64 inputs, so that both sides stay in the cache.
+  void transpose(size_t i, const Part& part, const TensorView& view) const {
+    const FileTensor& from = *part.from;
+    const int64_t in = from.shape[0], total = from.shape[1], rows = part.rows;
+    const size_t width = bytes_of(*from.dtype);
+    std::vector<float> block(static_cast<size_t>(64 * rows)), line(64);
+    for (int64_t begin = 0; begin < in; begin += 64) {
+      const int64_t n = std::min<int64_t>(64, in - begin);
+      for (int64_t k = 0; k < n; ++k) {
+        const std::byte* data = from.data.data() + static_cast<size_t>((begin + k) * total + part.row_begin) * width;
+        to_float({data, *from.dtype, {rows}}, &block[static_cast<size_t>(k * rows)]);
+      }
+      count_bad(i, block.data(), n * rows);
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t k = 0; k < n; ++k) line[static_cast<size_t>(k)] = block[static_cast<size_t>(k * rows + r)];
+        store(line.data(), n, view.dtype, memory(i), r * in + begin);
+      }
+    }
+  }
+
+  void count_bad(size_t i, const float* values, int64_t n) const {
+    const int64_t bad = count_not_finite(values, n);
+    if (bad > 0 && not_finite_.fetch_add(bad) == 0) first_not_finite_ = i;
+  }
+
+  std::shared_ptr<const TensorFiles> files_;
+  std::vector<Part> parts_;
+  mutable std::atomic<int64_t> not_finite_{0};
+  mutable std::atomic<size_t> first_not_finite_{0};
+};
+
+/// What the checkpoint must hold of one file tensor: the whole, put together from the parts that we want of it.
+struct Whole {
+  bool transposed = false;
+  Shape shape;          // of all parts, [out, in]
+  std::string said_by;
+};
+
+/// One schema check: collects every mismatch, and the parts of those that match.
+class Binding {
+ public:
+  Binding(const TensorFiles& files, const Architecture& architecture, const ModelSpec& spec, const Graph& graph)
+      : files_(files) {
+    for (const TensorSchema& need : graph.schema) place(need, architecture.source(spec, need.name));
+    std::vector<std::string> missing = std::exchange(mismatches_, {});
+    for (const auto& [from, whole] : wholes_) compare(*from, whole);
+    std::move(missing.begin(), missing.end(), std::back_inserter(mismatches_));  // wrong ones say more: first
+    for (const FileTensor& tensor : files.tensors())
+      if (!wholes_.contains(&tensor) && !spare_.contains(tensor.name) && !architecture.ignored(tensor.name))
+        add("{}: {} {} has no place in {}", tensor.file, tensor.name, text_of(tensor.shape), architecture.name);
+  }
+
+  std::vector<Part> parts;  // by schema index
+
+  Result<void> result() const {
+    if (mismatches_.empty()) return {};
+    const size_t shown = std::min(mismatches_.size(), max_mismatches);
+    std::string text = fmt::format("{}", fmt::join(mismatches_.begin(), mismatches_.begin() + shown, "; and "));
+    if (mismatches_.size() > shown) text += fmt::format("; and {} more", mismatches_.size() - shown);
+    return error("{}", text);
+  }
+
+ private:
+  void place(const TensorSchema& need, const TensorSource& source) {
+    assert(!source.names.empty());
+    const FileTensor* from = nullptr;
+    for (const std::string& name : source.names) {
+      const FileTensor* found = files_.find(name);
+      if (found && !from) from = found;
+      else if (found) spare_.insert(name);  // the same tensor under a second name
+    }
+    parts.push_back({from, source.transposed, source.row_begin, source.rows < 0 ? need.shape[0] : source.rows});
+    if (!from)
+      return add("{}: {} is missing; {} makes it {}", files_.name(), best_name(source), said(need.said_by),
+                 text_of(in_file(need.shape, source.transposed)));
+    Whole& whole = wholes_[from];
+    if (whole.shape.empty()) whole.shape = need.shape, whole.shape[0] = 0;
+    whole.transposed = source.transposed;
+    whole.shape[0] = std::max(whole.shape[0], parts.back().row_begin + parts.back().rows);
+    if (whole.said_by.find(need.said_by) == std::string::npos)
+      whole.said_by += (whole.said_by.empty() ? "" : ", ") + need.said_by;
+  }
+
+  void compare(const FileTensor& from, const Whole& whole) {
+    const Shape want = in_file(whole.shape, whole.transposed);
+    if (from.shape != want)
+      return add("{}: {} is {}; {} makes it {}", from.file, from.name, text_of(from.shape), said(whole.said_by),
+                 text_of(want));
+    const bool real = from.dtype && (*from.dtype <= DType::F8_E5M2);
+    if (!real) add("{}: {} has the type {}; weights are read as floating point only", from.file, from.name, from.dtype_name);
+  }
+
+  /// The name that this checkpoint would use: with the prefix that most of its tensors carry.
+  std::string best_name(const TensorSource& source) const {
+    for (const std::string& name : source.names) {
+      const std::string prefix = name.substr(0, name.find('.') + 1);
+      if (std::ranges::any_of(files_.tensors(), [&](const FileTensor& t) { return t.name.starts_with(prefix); }))
+        return name;
+    }
+    return source.names.front();
+  }
+
+  static Shape in_file(Shape shape, bool transposed) {
+    if (transposed) std::reverse(shape.begin(), shape.end());
+    return shape;
+  }
+  static std::string said(const std::string& by) { return by.empty() ? "config.json" : "config.json " + by; }
+
+  template <class... Args>
+  void add(fmt::format_string<Args...> text, Args&&... args) {
+    mismatches_.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  const TensorFiles& files_;
+  std::map<const FileTensor*, Whole> wholes_;  // in the order of the names: tensors lie sorted
+  std::set<std::string> spare_;
+  std::vector<std::string> mismatches_;
+};
+
+/// The type that every matrix has, or F32 for a mixture.
+DType own_storage(const std::vector<Part>& parts) {
+  std::optional<DType> common;
+  for (const Part& part : parts) {
+    if (is_vector(part.from->shape)) continue;
+    if (common && *common != *part.from->dtype) return DType::F32;
+    common = part.from->dtype;
+  }
+  if (common == DType::F8_E4M3 || common == DType::F8_E5M2) return DType::F16;  // holds both exactly
+  return common == DType::F16 || common == DType::BF16 ? *common : DType::F32;
+}
+
+/// splitmix64 (Steele, Lea, Flood 2014): a bijection with good avalanche, here of a counter.
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+/// Near normal with deviation 1, |z| < 3.5: the sum of four 16-bit uniforms (Irwin-Hall). Whole numbers up to the last
+/// product, so the bits are the same on every machine.
+float near_normal(uint64_t bits) {
+  const int32_t sum = static_cast<int32_t>((bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48));
+  constexpr float deviation = 37836.9f;  // of the sum: sqrt(4 (2^32 - 1) / 12)
+  return static_cast<float>(sum - 131070) * (1.f / deviation);
+}
+
+class RandomWeights : public LazyWeights {
+ public:
+  RandomWeights(const Graph& graph, uint64_t seed, DType storage, float deviation)
+      : LazyWeights(graph.schema, storage), seed_(seed), deviation_(deviation), centre_(graph.schema.size(), 0.f) {
+    for (const Node& node : graph.nodes)
+      if (node.op == Op::layer_norm) centre_[static_cast<size_t>(node.weights[0])] = 1;  // a gain
+  }
+  bool random() const override { return true; }
+
+ protected:
+  TensorView make(size_t i) const override {
+    const TensorView view = room_for(i);
+    if (!view.data) return view;
+    const int64_t n = view.size();
+    const uint64_t stream = mix(mix(seed_) + i);
+    std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(n, 4096)));
+    for (int64_t at = 0; at < n; at += static_cast<int64_t>(piece.size())) {
+      const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
+      for (int64_t k = 0; k < count; ++k)
+        piece[static_cast<size_t>(k)] = centre_[i] + deviation_ * near_normal(mix(stream + static_cast<uint64_t>(at + k)));
+      store(piece.data(), count, view.dtype, memory(i), at);
+    }
+    return view;
+  }
+
+ private:
+  uint64_t seed_;
+  float deviation_;
+  std::vector<float> centre_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Weights>> bind_weights(std::shared_ptr<const TensorFiles> files,
+                                                    const Architecture& architecture, const ModelSpec& spec,
+                                                    const Graph& graph, std::optional<DType> storage) {
+  if (storage && *storage != DType::F32 && *storage != DType::F16 && *storage != DType::BF16)
+    return error("weights can't be kept as {}; F32, F16 and BF16 are possible", name_of(*storage));
+  Binding binding(*files, architecture, spec, graph);
+  if (auto ok = binding.result(); !ok) return ok.error();
+  const DType kept = storage ? *storage : own_storage(binding.parts);
+  return std::shared_ptr<const Weights>(
+      std::make_shared<FileWeights>(std::move(files), graph.schema, std::move(binding.parts), kept));
+}
+
+std::shared_ptr<const Weights> random_weights(const Graph& graph, uint64_t seed, DType storage, float deviation) {
+  return std::make_shared<RandomWeights>(graph, seed, storage, deviation);
+}
+
+}  // namespace cutaway
