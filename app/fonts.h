@@ -7,11 +7,10 @@
 
 namespace cutaway {
 
-/// Adds the font files under assets/fonts to Qt; where they are missing the machine's own take their place. Needs a
-/// QGuiApplication; calling it twice does nothing.
+/// Gives the font files inside the binary to Qt. Needs a QGuiApplication; calling it twice does nothing.
 void load_fonts();
 
-/// A font of whole pixels, without hinting, so that widths grow linearly with the size.
+/// A font of whole pixels, without hinting, shaping and kerning: widths are those of text_width().
 QFont font_of(Face face, int px);
 
 }  // namespace cutaway

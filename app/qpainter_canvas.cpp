@@ -1,50 +1,20 @@
 #include "app/qpainter_canvas.h"
 
-#include <QFontMetricsF>
 #include <QPainterPath>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <vector>
 
 #include "app/fonts.h"
+#include "widgets/fonts.h"
+#include "widgets/heat.h"
 
 namespace cutaway {
 namespace {
 
 constexpr size_t cache_limit_bytes = 64u << 20;
-constexpr float gap_from_px = 12;      // cells at least this large are parted by a hairline of the ground
 constexpr float sqrt2 = 1.41421356f;
-
-/// What a cell shows: a place on the palette, or a mark.
-struct Shade {
-  enum class Mark : uint8_t { Value, Masked, NotComputed, Broken } mark = Mark::Value;
-  float at = 0;      // 0..1
-};
-
-/// Colours of a tile's cells under one scale.
-class Shades {
- public:
-  Shades(const Tile& tile, ScaleMode scale) : tile_(tile), scale_(scale) {
-    for (float v : tile.row_max) map_max_ = std::max(map_max_, v);
-    if (tile.row_max.empty())
-      for (float v : tile.values) map_max_ = std::max(map_max_, v);
-  }
-
-  Shade at(int64_t row, int64_t column) const {
-    const float v = tile_.values[static_cast<size_t>(row * tile_.request.columns + column)];
-    if (!std::isfinite(v)) return {Shade::Mark::Broken};
-    if (v == masked_cell) return {Shade::Mark::Masked};
-    if (v == not_computed_cell) return {Shade::Mark::NotComputed};
-    if (scale_ == ScaleMode::Log) return {Shade::Mark::Value, v > 0 ? (std::log10(v) + 6) / 6 : 0};
-    const auto r = static_cast<size_t>(row);
-    const float most = scale_ == ScaleMode::Row && r < tile_.row_max.size() ? tile_.row_max[r] : map_max_;
-    return {Shade::Mark::Value, most > 0 ? v / most : 0};
-  }
-
- private:
-  const Tile& tile_;
-  ScaleMode scale_;
-  float map_max_ = 0;
-};
 
 QRgb blend(Color below, Color above, float part) {
   const float a = part * static_cast<float>(above.a) / 255;
@@ -64,38 +34,36 @@ struct Track {
   }
 };
 
+/// The tile pixel by pixel. Same colours, gaps and hatch as heat_shapes(), at the price of one pass over the pixels.
 QImage paint_tile(const Tile& tile, ScaleMode scale, int width, int height, float ratio, const Theme& theme) {
   QImage image(width, height, QImage::Format_RGB32);
   const int64_t rows = tile.request.rows, columns = tile.request.columns;
   const float cell_px = std::min(static_cast<float>(width) / columns, static_cast<float>(height) / rows) / ratio;
-  const Track across(width, columns, cell_px >= gap_from_px), down(height, rows, cell_px >= gap_from_px);
-  const float pitch = (cell_px < 4 || height < 80 * ratio ? 4.f : 6.f) * ratio;
-  const Shades shades(tile, scale);
-  const QRgb ground = qcolor(theme.canvas).rgb(), broken = qcolor(theme.error).rgb();
+  const Track across(width, columns, cell_px >= heat_gap_from), down(height, rows, cell_px >= heat_gap_from);
+  const float pitch = hatch_pitch({0, 0, static_cast<float>(width) / ratio, static_cast<float>(height) / ratio}) * ratio;
+  const float largest = largest_weight(tile);
+  const QRgb ground = qcolor(theme.canvas).rgb(), broken = qcolor(theme.error).rgb(), dots = qcolor(theme.hairline).rgb();
   std::array<QRgb, 1024> palette;
   for (size_t i = 0; i < palette.size(); ++i) palette[i] = qcolor(sequential(theme, static_cast<float>(i) / 1023)).rgb();
 
-  std::vector<Shade> line(static_cast<size_t>(columns));
   for (int y = 0; y < height; ++y) {
-    if (y == 0 || down.cell[y] != down.cell[y - 1])
-      for (int64_t c = 0; c < columns; ++c) line[static_cast<size_t>(c)] = shades.at(down.cell[y], c);
+    const auto row = static_cast<size_t>(down.cell[static_cast<size_t>(y)]);
+    const float* values = tile.values.data() + row * static_cast<size_t>(columns);
     auto* out = reinterpret_cast<QRgb*>(image.scanLine(y));
     for (int x = 0; x < width; ++x) {
-      const Shade& shade = line[static_cast<size_t>(across.cell[x])];
-      switch (shade.mark) {
-        case Shade::Mark::Value:
-          out[x] = across.gap[x] || down.gap[y]
-                       ? ground
-                       : palette[static_cast<size_t>(std::clamp(shade.at, 0.f, 1.f) * 1023 + 0.5f)];
-          break;
-        case Shade::Mark::Masked: {
-          const float off = std::fmod(static_cast<float>(x + y), pitch * sqrt2) / sqrt2;
-          const float distance = std::min(off, pitch - off) / ratio;
-          out[x] = blend(theme.canvas, theme.hatch, std::clamp(1 - distance, 0.f, 1.f));
-          break;
-        }
-        case Shade::Mark::NotComputed: out[x] = ground; break;
-        case Shade::Mark::Broken: out[x] = broken; break;
+      const float v = values[across.cell[static_cast<size_t>(x)]];
+      if (v == masked_cell) {
+        const float off = std::fmod(static_cast<float>(x + y), pitch * sqrt2) / sqrt2;
+        const float distance = std::min(off, pitch - off) / ratio;
+        out[x] = blend(theme.canvas, theme.hatch, std::clamp(1 - distance, 0.f, 1.f));
+      } else if (v == not_computed_cell) {
+        out[x] = x % 4 == 0 && y % 4 == 0 ? dots : ground;
+      } else if (!std::isfinite(v)) {
+        out[x] = broken;
+      } else if (across.gap[static_cast<size_t>(x)] || down.gap[static_cast<size_t>(y)]) {
+        out[x] = ground;
+      } else {
+        out[x] = palette[static_cast<size_t>(heat_place(v, tile.row_max[row], largest, scale) * 1023 + 0.5f)];
       }
     }
   }
@@ -108,15 +76,11 @@ QPen pen_of(Color color, float width, bool dashed) {
   return pen;
 }
 
-/// A font and its metrics, made once a thread. Sizes that are not whole are drawn by scaling the next whole one.
-const std::pair<QFont, QFontMetricsF>& font_for(Face face, int px) {
-  thread_local std::map<std::pair<Face, int>, std::pair<QFont, QFontMetricsF>> made;
-  const auto key = std::pair(face, px);
-  auto found = made.find(key);
-  if (found == made.end()) {
-    const QFont font = font_of(face, px);
-    found = made.emplace(key, std::pair(font, QFontMetricsF(font))).first;
-  }
+/// Made once a thread. Sizes that are not whole are drawn by scaling the next whole one.
+const QFont& font_for(Face face, int px) {
+  thread_local std::map<std::pair<Face, int>, QFont> made;
+  auto found = made.find({face, px});
+  if (found == made.end()) found = made.emplace(std::pair(face, px), font_of(face, px)).first;
   return found->second;
 }
 
@@ -188,17 +152,16 @@ void QPainterCanvas::curve(Point from, Point c1, Point c2, Point to, Color color
 }
 
 float QPainterCanvas::text_width(std::string_view utf8, Face face, float px) {
-  const int whole = std::max(1, static_cast<int>(std::ceil(px)));
-  return static_cast<float>(font_for(face, whole).second.horizontalAdvance(text_of(utf8))) * px / static_cast<float>(whole);
+  return cutaway::text_width(utf8, face, px);
 }
 
 void QPainterCanvas::text(Point anchor, std::string_view utf8, const TextStyle& style) {
   const int whole = std::max(1, static_cast<int>(std::ceil(style.px)));
-  const auto& [font, metrics] = font_for(style.face, whole);
   const QString words = text_of(utf8);
   double x = 0;
-  if (style.align != Align::Left) x = -metrics.horizontalAdvance(words) / (style.align == Align::Center ? 2 : 1);
-  painter_.setFont(font);
+  if (style.align != Align::Left)
+    x = -cutaway::text_width(utf8, style.face, static_cast<float>(whole)) / (style.align == Align::Center ? 2 : 1);
+  painter_.setFont(font_for(style.face, whole));
   painter_.setPen(qcolor(style.color));
   const bool plain = style.degrees == 0 && static_cast<float>(whole) == style.px;
   if (plain) return painter_.drawText(QPointF(anchor.x + x, anchor.y), words);
@@ -245,7 +208,7 @@ void QPainterCanvas::heat_map(Rect r, const TileRequest& request, ScaleMode scal
                   r.y + static_cast<float>(q.begin - request.queries.begin) * per_query,
                   static_cast<float>(k.size()) * per_key, static_cast<float>(q.size()) * per_query);
   push_clip(r);
-  if (vector_ && tile->values.size() <= 65536) heat_paths(at, *tile, scale);
+  if (vector_ && tile->values.size() <= 65536) heat_paths(r, request, *tile, scale);
   else heat_image(at, tile, scale);
   pop_clip();
 }
@@ -267,37 +230,23 @@ void QPainterCanvas::heat_image(const QRectF& at, const std::shared_ptr<const Ti
   painter_.drawImage(at, *image);
 }
 
-void QPainterCanvas::heat_paths(const QRectF& at, const Tile& tile, ScaleMode scale) {
-  const int64_t rows = tile.request.rows, columns = tile.request.columns;
-  const double w = at.width() / static_cast<double>(columns), h = at.height() / static_cast<double>(rows);
-  const Shades shades(tile, scale);
-  std::map<QRgb, QPainterPath> paths;     // one path a colour: sharp at any size, a tenth of cell by cell
-  QPainterPath masked;
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t c = 0; c < columns;) {
-      const auto same = [&](int64_t other) {
-        const Shade a = shades.at(row, c), b = shades.at(row, other);
-        return a.mark == b.mark && (a.mark != Shade::Mark::Value || a.at == b.at);
-      };
-      int64_t end = c + 1;
-      while (end < columns && same(end)) ++end;
-      const QRectF cell(at.x() + c * w, at.y() + row * h, (end - c) * w, h);
-      const Shade shade = shades.at(row, c);
-      if (shade.mark == Shade::Mark::Value) paths[qcolor(sequential(theme_, shade.at)).rgb()].addRect(cell);
-      if (shade.mark == Shade::Mark::Broken) paths[qcolor(theme_.error).rgb()].addRect(cell);
-      if (shade.mark == Shade::Mark::Masked) masked.addRect(cell);
-      c = end;
-    }
-  }
-  painter_.setPen(Qt::NoPen);
+/// One path a colour: sharp at any size, a tenth of the bytes of cell by cell.
+void QPainterCanvas::heat_paths(Rect r, const TileRequest& asked, const Tile& tile, ScaleMode scale) {
+  const HeatShapes shapes = heat_shapes(r, asked, tile, theme_, scale);
+  const auto path_of = [](const std::vector<Rect>& cells) {
+    QPainterPath path;
+    for (const Rect& cell : cells) path.addRect(qrect(cell));
+    return path;
+  };
   painter_.setRenderHint(QPainter::Antialiasing, false);   // no seams between neighbours
-  for (const auto& [color, path] : paths) painter_.fillPath(path, QColor::fromRgb(color));
+  for (const HeatShapes::Layer& layer : shapes.layers) painter_.fillPath(path_of(layer.cells), qcolor(layer.color));
+  painter_.fillPath(path_of(shapes.broken), qcolor(theme_.error));
   painter_.setRenderHint(QPainter::Antialiasing, true);
-  if (masked.isEmpty()) return;
+  for (const Rect& cell : shapes.missing) dotted(cell);
+  if (shapes.masked.empty()) return;
   painter_.save();
-  painter_.setClipPath(masked, Qt::IntersectClip);
-  hatch({static_cast<float>(at.x()), static_cast<float>(at.y()), static_cast<float>(at.width()),
-         static_cast<float>(at.height())}, Hatch::Masked, 6);
+  painter_.setClipPath(path_of(shapes.masked), Qt::IntersectClip);
+  hatch(r, Hatch::Masked, hatch_pitch(r));
   painter_.restore();
 }
 

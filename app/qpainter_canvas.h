@@ -57,7 +57,7 @@ class QPainterCanvas final : public Canvas {
 
  private:
   void heat_image(const QRectF&, const std::shared_ptr<const Tile>&, ScaleMode);
-  void heat_paths(const QRectF&, const Tile&, ScaleMode);
+  void heat_paths(Rect, const TileRequest& asked, const Tile&, ScaleMode);
   void dotted(Rect);
 
   QPainter& painter_;
