@@ -1,4 +1,5 @@
-// What the program finds on this machine: the models and blueprints that ship beside it, and the back ends that run them.
+// What the program finds on this machine: the models and blueprints that ship beside it, and the back ends that run
+// them.
 #pragma once
 
 #include <string>
@@ -18,16 +19,21 @@ struct LibraryEntry {
 /// Bundled models in the order of bundled_models(), then blueprints by name.
 std::vector<LibraryEntry> library();
 
-/// The shape alone, from the config.json of a bundled model, a blueprint or a folder: no weights, no tokenizer.
-Result<ModelSpec> read_shape(const std::string& model);
-/// A bundled name, a blueprint's name (needs options.random_seed) or a folder. Fails with Fault::Machine when the weights
-/// need more memory than is free.
+struct ModelShape {
+  ModelSpec spec;
+  std::shared_ptr<const Graph> graph;
+};
+/// The shape of a bundled model, a blueprint or a folder, for laws: nothing is computed and no weight is read. A folder
+/// with weights is checked against them as if it were opened; one with config.json alone is taken at its word.
+Result<ModelShape> read_shape(const std::string& model);
+/// A bundled name, a blueprint's name (needs options.random_seed) or a folder. Fails with Fault::Machine when the
+/// weights need more memory than is free.
 Result<ModelPtr> open_named(const std::string& model, const OpenOptions&, Progress* = nullptr);
 
 struct DeviceEntry {
-  std::string backend;     // "cpu", "vulkan"
-  std::string name;        // "AVX-512, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)"
-  bool hardware = false;   // a real graphics card; a software renderer is not one
+  std::string backend;    // "cpu", "vulkan"
+  std::string name;       // "AVX-512, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)"
+  bool hardware = false;  // a real graphics card; a software renderer is not one
 };
 std::vector<DeviceEntry> devices();
 /// "auto", "cpu", "vulkan" or "cuda"; threads 0: all. auto takes vulkan only where the card is real.

@@ -1,0 +1,115 @@
+#include "app/cli/library.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "app/assets.h"
+#include "engine/architecture.h"
+#include "engine/files/bounded_reader.h"
+
+namespace cutaway {
+
+namespace {
+
+Result<LibraryEntry> find(const std::string& model) {
+  for (LibraryEntry& entry : library())
+    if (entry.name == model) return entry;
+  if (is_folder(model)) return LibraryEntry{model, model, false};
+  if (is_file(model)) return error("{} is a file; a model is a folder with config.json and *.safetensors", model);
+  return error("MODEL is \"{}\"; that is no name of `cutaway list` and no folder", model);
+}
+
+/// Bytes that can be had without swapping; 0 when the system doesn't say.
+double free_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string key, rest; file >> key && std::getline(file, rest);)
+    if (key == "MemAvailable:") return std::stod(rest) * 1024;
+  return 0;
+}
+
+Result<void> check_memory(const Graph& graph, const std::string& name, const OpenOptions& options) {
+  const double bytes =
+      static_cast<double>(graph.parameters()) * static_cast<double>(bytes_of(options.dtype.value_or(DType::F32)));
+  const double free_bytes = free_memory_bytes();
+  if (free_bytes > 0 && bytes > free_bytes)
+    return machine_error("{}: the weights take {:.1f} GiB; this machine has {:.1f} GiB free", name, bytes / (1 << 30),
+                         free_bytes / (1 << 30));
+  return {};
+}
+
+bool has_weights(const std::string& folder) {
+  std::error_code failed;
+  for (const auto& one : std::filesystem::directory_iterator(folder, failed))
+    if (one.path().extension() == ".safetensors") return true;
+  return false;
+}
+
+Result<ModelShape> shape_of_config(const LibraryEntry& entry) {
+  const Result<Config> config = Config::read(entry.folder + "/config.json");
+  if (!config) return config.error();
+  const Result<std::string> type = config->text("model_type", std::nullopt);
+  if (!type) return type.error();
+  const Architecture* architecture = architecture_for(*type);
+  if (!architecture) return error("{}: model_type is \"{}\", which is not known", config->file(), *type);
+  Result<ModelSpec> spec = architecture->read_config(*config);
+  if (!spec) return spec.error();
+  spec->name = entry.name;
+  if (is_file(entry.folder + "/1_Pooling/config.json")) {  // a sentence encoder: the body and a mean
+    spec->pooling = Pooling::Mean;
+    spec->has_head = false;
+    spec->objective = Objective::Embedding;
+  }
+  return ModelShape{*spec, std::make_shared<const Graph>(build_graph(*spec))};
+}
+
+}  // namespace
+
+std::vector<LibraryEntry> library() {
+  std::vector<LibraryEntry> entries;
+  for (const std::string& name : bundled_models()) entries.push_back({name, asset("models/" + name), false});
+  std::vector<LibraryEntry> shapes;
+  std::error_code failed;
+  for (const auto& one : std::filesystem::directory_iterator(asset("blueprints"), failed))
+    if (is_file((one.path() / "config.json").string()))
+      shapes.push_back({one.path().filename().string(), one.path().string(), true});
+  std::ranges::sort(shapes, {}, &LibraryEntry::name);
+  entries.insert(entries.end(), shapes.begin(), shapes.end());
+  return entries;
+}
+
+Result<ModelShape> read_shape(const std::string& model) {
+  const Result<LibraryEntry> entry = find(model);
+  if (!entry) return entry.error();
+  if (!entry->blueprint && has_weights(entry->folder)) {
+    const Result<ModelPtr> opened = open_model(entry->folder, {});
+    if (!opened) return opened.error();
+    return ModelShape{(*opened)->spec, (*opened)->graph};
+  }
+  return shape_of_config(*entry);
+}
+
+Result<ModelPtr> open_named(const std::string& model, const OpenOptions& options, Progress* progress) {
+  const Result<LibraryEntry> entry = find(model);
+  if (!entry) return entry.error();
+  if (entry->blueprint && !options.random_seed)
+    return error("{} is a blueprint, a shape without weights; add --random-weights SEED", model);
+  if (options.random_seed) {
+    const Result<ModelShape> shape = shape_of_config(*entry);
+    if (!shape) return shape.error();
+    const Result<void> fits = check_memory(*shape->graph, model, options);
+    if (!fits) return fits.error();
+  }
+  return open_model(entry->folder, options, progress);
+}
+
+std::vector<DeviceEntry> devices() { return {{"cpu", make_cpu_backend(0)->info().device, true}}; }
+
+Result<std::shared_ptr<Backend>> choose_backend(std::string_view name, int threads) {
+  if (name == "auto" || name == "cpu") return make_cpu_backend(threads);
+  if (name == "vulkan") return machine_error("--backend is vulkan; this build has no Vulkan back end");
+  if (name == "cuda") return machine_error("--backend is cuda; there is no CUDA back end in this build");
+  return error("--backend is \"{}\"; it can be auto, cpu, vulkan or cuda", name);
+}
+
+}  // namespace cutaway

@@ -1,0 +1,170 @@
+#include "app/export/export.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/export/figure.h"
+#include "app/export/npz.h"
+#include "engine/files/atomic_file.h"
+
+namespace cutaway {
+
+namespace {
+
+constexpr std::string_view endings[] = {".svg", ".pdf", ".png", ".csv", ".npz"};
+
+// Views set their smallest text in 11 px; a preset's width makes that the size its medium wants: 7 pt in print, 24 px
+// on a slide, 16 px in a post.
+constexpr ExportPreset presets[] = {
+    {"column", 396, 330, 89, 5.31f},  // 600 dpi
+    {"two-columns", 815, 560, 183, 5.31f},
+    {"slide", 880, 495, 0, 1920.f / 880},
+    {"post", 825, 620, 0, 2400.f / 825},
+};
+constexpr ExportPreset own_size = {"", 960, 720, 0, 2};
+
+std::string joined(std::span<const std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) text += fmt::format("{}{}", text.empty() ? "" : " ", name);
+  return text;
+}
+
+/// A field of RFC 4180: in quotes where it holds a comma, a quote or an end of line.
+std::string csv_field(const std::string& value) {
+  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
+  std::string quoted = "\"";
+  for (const char c : value) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+/// The provenance is the last column; only its first row is filled, so that the table stays small and every reader of
+/// CSV can read it.
+std::string csv_of(const Table& table, const std::string& provenance) {
+  std::string file;
+  for (const std::string& column : table.columns) file += csv_field(column) + ",";
+  file += "provenance\n";
+  for (size_t row = 0; row < table.rows.size(); ++row) {
+    for (const std::string& value : table.rows[row]) file += csv_field(value) + ",";
+    file += row == 0 ? csv_field(provenance) + "\n" : "\n";
+  }
+  return file;
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (static_cast<unsigned char>(c) < 0x20)
+      quoted += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else
+      quoted += c;
+  }
+  return quoted + "\"";
+}
+
+Result<std::string> npz_of(const std::vector<Array>& arrays, const Provenance& provenance) {
+  std::string meta = "{";
+  for (const auto& [key, value] : provenance)
+    meta += fmt::format("{}{}: {}", meta.size() > 1 ? ", " : "", json_string(key), json_string(value));
+  std::vector<ZipEntry> entries;
+  for (const Array& array : arrays) entries.push_back({array.name + ".npy", npy_of(array)});
+  entries.push_back({"meta.npy", npy_of_text(meta + "}")});
+  return zip_stored(entries);
+}
+
+/// The line of the figure and the text that the model read.
+std::string provenance_text(const Scene& scene, std::string_view view, bool with_text) {
+  std::string text = provenance_line(scene, view);
+  if (with_text && !scene.step->text.empty()) text += " · text: " + scene.step->text;
+  return text;
+}
+
+/// Speaks another language for as long as it lives.
+class Speaking {
+ public:
+  explicit Speaking(Language now) : before_(language()) { set_language(now); }
+  ~Speaking() { set_language(before_); }
+
+ private:
+  Language before_;
+};
+
+Result<ExportPreset> page_of(const ExportOptions& options) {
+  ExportPreset page = own_size;
+  if (!options.preset.empty()) {
+    const auto found = std::ranges::find(presets, options.preset, &ExportPreset::name);
+    if (found == std::end(presets)) {
+      std::string names;
+      for (const ExportPreset& preset : presets) names += fmt::format("{}{}", names.empty() ? "" : ", ", preset.name);
+      return error("preset is \"{}\"; it can be {}", options.preset, names);
+    }
+    page = *found;
+  }
+  if (options.width > 0 && options.height > 0) {
+    page.width_mm *= options.width / page.width;
+    page.width = options.width, page.height = options.height;
+    if (options.preset.empty()) page.scale = 1;  // a size in pixels is the size of the image
+  }
+  if (options.scale > 0) page.scale = options.scale;
+  return page;
+}
+
+std::string ending_of(const std::string& file) {
+  std::string ending = std::filesystem::path(file).extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending;
+}
+
+}  // namespace
+
+std::span<const ExportPreset> export_presets() { return presets; }
+std::span<const std::string_view> export_endings() { return endings; }
+
+Result<void> check_export(std::string_view view, const std::string& file) {
+  const std::span<const ViewKind> kinds = view_kinds();
+  if (std::ranges::find(kinds, view, &ViewKind::id) == kinds.end()) {
+    std::vector<std::string_view> names;
+    for (const ViewKind& kind : kinds) names.push_back(kind.id);
+    return error("view is \"{}\"; it can be {}", view, joined(names));
+  }
+  const std::string ending = ending_of(file);
+  if (std::ranges::find(endings, ending) == std::end(endings))
+    return error("{} ends in \"{}\"; it can end in {}", file, ending, joined(endings));
+  std::error_code failed;
+  const std::filesystem::path folder = std::filesystem::absolute(file, failed).parent_path();
+  if (!std::filesystem::is_directory(folder, failed)) return error("{}: there is no folder {}", file, folder.string());
+  if (std::filesystem::is_directory(file, failed)) return error("{}: a folder has that name", file);
+  return {};
+}
+
+Result<std::string> export_bytes(const SnapshotPtr& step, std::string_view id, const Selection& at,
+                                 std::string_view ending, const ExportOptions& options) {
+  const std::unique_ptr<View> view = make_view(id);
+  if (!view) return error("view is \"{}\", which is not known", id);
+  const Speaking speaking(options.language);
+  if (const std::string refusal = view->refusal(*step); !refusal.empty()) return error("view {}: {}", id, refusal);
+  const Scene scene{step, at};
+  WaitingTiles tiles;
+  const Provenance provenance = provenance_of(scene, id, options.with_text);
+  const std::string line = provenance_text(scene, id, options.with_text);
+  if (ending == ".csv") return csv_of(view->table(scene, tiles), line);
+  if (ending == ".npz") return npz_of(view->arrays(scene, tiles), provenance);
+  const Result<ExportPreset> page = page_of(options);
+  if (!page) return page.error();
+  const Figure figure{*view, scene, *page, options, provenance, line};
+  if (ending == ".svg") return svg_of(figure, tiles);
+  if (ending == ".pdf") return pdf_of(figure, tiles);
+  if (ending == ".png") return png_of(figure, tiles);
+  return error("the ending \"{}\" can't be written; it can be {}", ending, joined(endings));
+}
+
+Result<void> export_view(const SnapshotPtr& step, std::string_view view, const Selection& at, const std::string& file,
+                         const ExportOptions& options) {
+  const Result<void> possible = check_export(view, file);
+  if (!possible) return possible;
+  const Result<std::string> bytes = export_bytes(step, view, at, ending_of(file), options);
+  if (!bytes) return bytes.error();
+  return write_file(file, *bytes);
+}
+
+}  // namespace cutaway

@@ -1,0 +1,23 @@
+// A view as a figure: title above, the view with its legend, where it comes from below; on each canvas that makes a
+// file.
+#pragma once
+
+#include "app/export/export.h"
+
+namespace cutaway {
+
+struct Figure {
+  View& view;
+  const Scene& scene;
+  const ExportPreset& page;
+  const ExportOptions& options;
+  const Provenance& provenance;
+  const std::string& line;  // the same as one visible line
+};
+
+std::string svg_of(const Figure&, TileSource&);
+/// Both need a QGuiApplication.
+Result<std::string> pdf_of(const Figure&, TileSource&);
+Result<std::string> png_of(const Figure&, TileSource&);
+
+}  // namespace cutaway
