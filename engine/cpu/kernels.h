@@ -1,0 +1,95 @@
+// The arithmetic of the CPU backend, as one table of functions for each instruction level. kernels.cpp is compiled once
+// a level; levels.h chooses a table at start-up. A kernel works on raw pointers in one thread; the plan cuts the work.
+// All arithmetic is fp32. Matrices are row-major. Buffers are 64-byte aligned, so that a repeated step sums in the same
+// order and gives the same bits. Nothing here may include a standard container: its inline code would be shared by the
+// levels, and the linker would keep one level's copy for all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cutaway {
+
+enum class WeightType : uint8_t { F32, F16, BF16 };
+
+/// A weight matrix (rows, cols), dense. A linear's rows are its outputs, a table's rows its entries.
+struct WeightMatrix {
+  const void* data = nullptr;
+  WeightType type = WeightType::F32;
+  int64_t rows = 0, cols = 0;
+};
+
+/// Which keys each query of a pass may see: keys [begin[t], end[t]), less those that a painted bit forbids.
+struct AllowedKeys {
+  const int32_t* begin = nullptr;  // (T)
+  const int32_t* end = nullptr;    // (T)
+  const uint32_t* bits = nullptr;  // null, or (bit_queries, words_per_row) over absolute positions
+  int64_t words_per_row = 0, bit_queries = 0, bit_keys = 0;  // a cell outside this area is as begin and end say
+};
+
+/// One attention node of one pass: T queries at positions past .. past + T - 1 over `keys` keys.
+struct Attention {
+  const float* q = nullptr;               // (T, heads * head_dim)
+  const float* const* k_pages = nullptr;  // pages of attend_page rows of (kv_heads * head_dim)
+  const float* const* v_pages = nullptr;
+  int64_t past = 0, keys = 0;
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  float scale = 1;
+  AllowedKeys allowed;
+  float* context = nullptr;  // (T, heads * head_dim)
+  float* lse = nullptr;      // (T, heads), natural log; -inf for a query that sees nothing
+};
+
+inline constexpr int64_t attend_page = 16;     // rows of a page of keys or values
+inline constexpr int64_t attend_queries = 64;  // queries in a block
+inline constexpr int64_t attend_keys = 128;    // keys in a block
+inline constexpr int64_t few_rows = 8;         // up to here a linear reads each weight once, by dot products
+
+/// Floats of scratch that attend() needs.
+inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim) {
+  const int64_t block = attend_queries * (2 * head_dim + attend_keys + 4) + attend_keys * 2 * head_dim;
+  const int64_t row = (keys + 15) / 16 * 16 + 2 * head_dim;
+  return (block > row ? block : row) + 128;
+}
+/// Floats of scratch that linear_many() needs for `outs` outputs.
+inline constexpr int64_t linear_scratch(WeightType type, int64_t outs, int64_t ins) {
+  return type == WeightType::F32 ? 0 : outs * ins;
+}
+
+struct KernelTable {
+  const char* level;  // "v3"
+  const char* name;   // "AVX2"
+
+  /// out[t] = table[ids[t]]; (n, table.cols).
+  void (*embedding)(const WeightMatrix& table, const int32_t* ids, int64_t n, float* out);
+  /// out = a + b; out may be a or b.
+  void (*add)(const float* a, const float* b, int64_t n, float* out);
+  /// (x - mean) / sqrt(var + eps) * gain + bias per row, biased variance; bias may be null; out may be x.
+  void (*layer_norm)(const float* x, const float* gain, const float* bias, float eps, int64_t rows, int64_t width,
+                     float* out);
+  /// out = f(x), n values; out may be x. Absolute error below 1e-6 max(1, |x|).
+  void (*gelu_erf)(const float* x, int64_t n, float* out);
+  void (*gelu_tanh)(const float* x, int64_t n, float* out);
+  void (*relu)(const float* x, int64_t n, float* out);
+  void (*tanh)(const float* x, int64_t n, float* out);
+  /// e^x, n values, relative error below 2e-7; 0 below -87.3, finite above 88.
+  void (*exp)(const float* x, int64_t n, float* out);
+  /// y[t][o] = x[t] . w[o] + bias[o] for t < rows and o in [out_begin, out_end). x: (rows, w.cols), y: (rows, w.rows).
+  /// Each value is one dot product, whatever the number of rows.
+  void (*linear_few)(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
+                     int64_t out_end, float* y);
+  /// The same through matrix products. scratch: linear_scratch() floats.
+  void (*linear_many)(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
+                      int64_t out_end, float* y, float* scratch);
+  /// softmax(scale q k^T | allowed) v of one head and queries [q_begin, q_end) of the pass, at most attend_queries.
+  /// A masked key enters neither maximum nor sum; a query without keys gets context 0 and lse -inf.
+  void (*attend)(const Attention&, int64_t head, int64_t q_begin, int64_t q_end, float* scratch);
+  /// Mean over rows, (width).
+  void (*mean_rows)(const float* x, int64_t rows, int64_t width, float* out);
+  /// x / max(|x|, 1e-12) per row; out may be x.
+  void (*unit_length)(const float* x, int64_t rows, int64_t width, float* out);
+};
+
+extern const KernelTable kernels_v1, kernels_v3, kernels_v4;
+
+}  // namespace cutaway

@@ -1,0 +1,187 @@
+// Attention without a matrix of probabilities: online softmax over blocks of keys (Milakov & Gimelshein 2018, Dao et
+// al. 2022), or one row at a time when a token is generated. Included by kernels.cpp only, inside its anonymous
+// namespace.
+
+constexpr float minus_infinity = -__builtin_inff();
+
+/// Row `position` of one head in pages of rows of `width` floats.
+inline const float* paged_row(const float* const* pages, int64_t position, int64_t width, int64_t column) {
+  return pages[position / attend_page] + position % attend_page * width + column;
+}
+
+/// Sets scores of keys [begin, end) that a painted bit forbids to -inf. scores[0] is key `begin`.
+inline void forbid(const AllowedKeys& allowed, int64_t query, int64_t begin, int64_t end, float* scores) {
+  if (!allowed.bits || query >= allowed.bit_queries) return;
+  const uint32_t* row = allowed.bits + query * allowed.words_per_row;
+  const int64_t last = end < allowed.bit_keys ? end : allowed.bit_keys;
+  for (int64_t key = begin; key < last; ++key)
+    if (!(row[key / 32] >> (key % 32) & 1)) scores[key - begin] = minus_infinity;
+}
+
+inline float row_max(const float* x, int64_t n) {
+  Vec best = splat(minus_infinity);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) best = max(best, load(x + i));
+  float result = largest(best);
+  for (; i < n; ++i) result = x[i] > result ? x[i] : result;
+  return result;
+}
+
+/// x = e^(x - shift) and their sum.
+inline float exp_row(float* x, int64_t n, float shift) {
+  Vec total{};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec e = exp(load(x + i) - shift);
+    store(x + i, e);
+    total += e;
+  }
+  float result = sum(total);
+  if (i < n) {
+    const Vec e = exp(load_part(x + i, n - i) - shift);
+    store_part(x + i, e, n - i);
+    for (int64_t k = 0; k < n - i; ++k) result += e[k];
+  }
+  return result;
+}
+
+inline void scale_row(float* x, int64_t n, float factor) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(x + i, load(x + i) * factor);
+  for (; i < n; ++i) x[i] *= factor;
+}
+
+/// Writes one query's result: sums of weighted values divided by the sum of weights.
+inline void finish_row(const Attention& a, int64_t head, int64_t query, const float* values, float top, float total) {
+  float* context = a.context + (query * a.heads + head) * a.head_dim;
+  const bool empty = !(total > 0);
+  for (int64_t d = 0; d < a.head_dim; ++d) context[d] = empty ? 0.f : values[d] / total;
+  a.lse[query * a.heads + head] = empty ? minus_infinity : top + __builtin_logf(total);
+}
+
+/// values[d] += sum of weight[j] v[j][d] over keys [begin, end), n columns from `column` on.
+inline void add_values(const Attention& a, const float* weight, int64_t begin, int64_t end, int64_t column,
+                       float* values) {
+  const int64_t width = a.kv_heads * a.head_dim;
+  int64_t d = 0;
+  for (; d + 4 * lanes <= a.head_dim; d += 4 * lanes) {
+    Vec total[4] = {};
+    for (int64_t j = begin; j < end; ++j) {
+      const float* v = paged_row(a.v_pages, j, width, column + d);
+      const Vec w = splat(weight[j - begin]);
+      for (int k = 0; k < 4; ++k) total[k] = mul_add(w, load(v + k * lanes), total[k]);
+    }
+    for (int k = 0; k < 4; ++k) store(values + d + k * lanes, total[k]);
+  }
+  for (; d + lanes <= a.head_dim; d += lanes) {
+    Vec total{};
+    for (int64_t j = begin; j < end; ++j)
+      total = mul_add(splat(weight[j - begin]), load(paged_row(a.v_pages, j, width, column + d)), total);
+    store(values + d, total);
+  }
+  for (; d < a.head_dim; ++d) {
+    values[d] = 0;
+    for (int64_t j = begin; j < end; ++j) values[d] += weight[j - begin] * *paged_row(a.v_pages, j, width, column + d);
+  }
+}
+
+/// One query. scratch: scores of its keys, then the sums of values.
+void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch) {
+  const int64_t begin = a.allowed.begin[query], end = a.allowed.end[query], keys = end - begin;
+  const int64_t width = a.kv_heads * a.head_dim, column = head / (a.heads / a.kv_heads) * a.head_dim;
+  const float* q = a.q + (query * a.heads + head) * a.head_dim;
+  float* scores = scratch;
+  float* values = scratch + (a.keys + 15) / 16 * 16;
+  for (int64_t j = begin; j < end; ++j) {
+    float dot;
+    dots<WeightType::F32, 1>(q, 0, paged_row(a.k_pages, j, width, column), a.head_dim, &dot);
+    scores[j - begin] = dot * a.scale;
+  }
+  forbid(a.allowed, a.past + query, begin, end, scores);
+  const float top = keys > 0 ? row_max(scores, keys) : minus_infinity;
+  if (!(top > minus_infinity)) return finish_row(a, head, query, values, top, 0.f);
+  const float total = exp_row(scores, keys, top);
+  add_values(a, scores, begin, end, column, values);
+  finish_row(a, head, query, values, top, total);
+}
+
+/// The memory of one block, carved from scratch.
+struct AttendBlock {
+  float *q, *k, *v;    // (attend_queries, Dh) times scale, (attend_keys, Dh) twice
+  float* weights;      // (attend_queries, attend_keys): scores, then e^(score - top)
+  float* values;       // (attend_queries, Dh): sums of weighted values so far
+  float *top, *total;  // (attend_queries): largest score and sum of weights so far
+
+  AttendBlock(float* scratch, int64_t head_dim) {
+    weights = scratch;
+    top = weights + attend_queries * attend_keys;
+    total = top + attend_queries;
+    q = total + attend_queries;
+    values = q + attend_queries * head_dim;
+    k = values + attend_queries * head_dim;
+    v = k + attend_keys * head_dim;
+  }
+};
+
+/// Softmax of one row of the block over keys [first, last), of which the query sees [begin, end); rescales its sums.
+inline void soften_row(const Attention& a, AttendBlock& block, int64_t i, int64_t query, int64_t first, int64_t last) {
+  float* weights = block.weights + i * attend_keys;
+  int64_t begin = a.allowed.begin[query], end = a.allowed.end[query];
+  begin = begin < first ? first : begin > last ? last : begin;
+  end = end > last ? last : end < begin ? begin : end;
+  float* seen = weights + (begin - first);
+  forbid(a.allowed, a.past + query, begin, end, seen);
+  const float block_top = end > begin ? row_max(seen, end - begin) : minus_infinity;
+  const float top = block_top > block.top[i] ? block_top : block.top[i];
+  if (!(block_top > minus_infinity)) {
+    __builtin_memset(weights, 0, static_cast<size_t>(last - first) * sizeof(float));
+    return;
+  }
+  __builtin_memset(weights, 0, static_cast<size_t>(begin - first) * sizeof(float));
+  __builtin_memset(weights + (end - first), 0, static_cast<size_t>(last - end) * sizeof(float));
+  const float total = exp_row(seen, end - begin, top);
+  if (top > block.top[i]) {
+    const float shrink = exp(splat(block.top[i] - top))[0];
+    block.total[i] *= shrink;
+    scale_row(block.values + i * a.head_dim, a.head_dim, shrink);
+    block.top[i] = top;
+  }
+  block.total[i] += total;
+}
+
+void attend_block(const Attention& a, int64_t head, int64_t q_begin, int64_t q_end, float* scratch) {
+  const int64_t dim = a.head_dim, queries = q_end - q_begin, width = a.kv_heads * dim;
+  const int64_t column = head / (a.heads / a.kv_heads) * dim;
+  AttendBlock block(scratch, dim);
+  int64_t first_key = a.keys, last_key = 0;  // what any of these queries sees
+  for (int64_t i = 0; i < queries; ++i) {
+    const int64_t query = q_begin + i;
+    const float* q = a.q + (query * a.heads + head) * dim;
+    for (int64_t d = 0; d < dim; ++d) block.q[i * dim + d] = q[d] * a.scale;
+    for (int64_t d = 0; d < dim; ++d) block.values[i * dim + d] = 0;
+    block.top[i] = minus_infinity;
+    block.total[i] = 0;
+    if (a.allowed.begin[query] < first_key) first_key = a.allowed.begin[query];
+    if (a.allowed.end[query] > last_key) last_key = a.allowed.end[query];
+  }
+  for (int64_t first = first_key / attend_keys * attend_keys; first < last_key; first += attend_keys) {
+    const int64_t last = first + attend_keys < last_key ? first + attend_keys : last_key, keys = last - first;
+    for (int64_t j = 0; j < keys; ++j) {
+      const size_t bytes = static_cast<size_t>(dim) * sizeof(float);
+      __builtin_memcpy(block.k + j * dim, paged_row(a.k_pages, first + j, width, column), bytes);
+      __builtin_memcpy(block.v + j * dim, paged_row(a.v_pages, first + j, width, column), bytes);
+    }
+    Rows weights(block.weights, queries, keys, Stride(attend_keys));
+    weights.noalias() =
+        ConstRows(block.q, queries, dim, Stride(dim)) * ConstRows(block.k, keys, dim, Stride(dim)).transpose();
+    for (int64_t i = 0; i < queries; ++i) soften_row(a, block, i, q_begin + i, first, last);
+    Rows(block.values, queries, dim, Stride(dim)).noalias() += weights * ConstRows(block.v, keys, dim, Stride(dim));
+  }
+  for (int64_t i = 0; i < queries; ++i)
+    finish_row(a, head, q_begin + i, block.values + i * dim, block.top[i], block.total[i]);
+}
+
+void attend(const Attention& a, int64_t head, int64_t q_begin, int64_t q_end, float* scratch) {
+  if (q_end - q_begin > 4) return attend_block(a, head, q_begin, q_end, scratch);
+  for (int64_t query = q_begin; query < q_end; ++query) attend_row(a, head, query, scratch);
+}

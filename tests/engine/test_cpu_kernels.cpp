@@ -1,0 +1,437 @@
+// Every kernel of every instruction level that this machine can run, against plain fp64 twins written here: odd sizes,
+// memory that isn't aligned, every weight type, every kind of mask, empty rows.
+#include <QtTest>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "engine/cpu/levels.h"
+#include "engine/mask.h"
+#include "engine/tensor.h"
+
+using namespace cutaway;
+
+namespace {
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+
+std::mt19937 generator(1);
+
+Floats random_floats(int64_t n, float deviation = 1) {
+  std::normal_distribution<float> normal(0, deviation);
+  Floats x(static_cast<size_t>(n));
+  for (float& value : x) value = normal(generator);
+  return x;
+}
+
+/// max|a - b| / max(1, max|b|)
+template <class A>
+double difference(const A& got, const Doubles& want) {
+  double worst = 0, scale = 1;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double a = got[i], b = want[i];
+    if (std::isinf(b) && a == b) continue;
+    if (!std::isfinite(a)) return INFINITY;
+    worst = std::max(worst, std::abs(a - b));
+    scale = std::max(scale, std::abs(b));
+  }
+  return worst / scale;
+}
+
+/// A weight matrix in a storage type, and the values that this type keeps.
+struct Stored {
+  std::vector<uint16_t> halves;
+  Floats floats;  // what the matrix says, exactly
+  WeightMatrix matrix;
+
+  Stored(WeightType type, int64_t rows, int64_t cols, float deviation = 1)
+      : floats(random_floats(rows * cols, deviation)) {
+    if (type != WeightType::F32) {
+      for (float& value : floats) {
+        halves.push_back(type == WeightType::F16 ? float_to_half(value) : float_to_bf16(value));
+        value = type == WeightType::F16 ? half_to_float(halves.back()) : bf16_to_float(halves.back());
+      }
+    }
+    matrix = {type == WeightType::F32 ? static_cast<const void*>(floats.data()) : halves.data(), type, rows, cols};
+  }
+};
+
+Doubles linear_twin(const Floats& x, int64_t rows, const Stored& w, const Floats& bias) {
+  const int64_t in = w.matrix.cols, out = w.matrix.rows;
+  Doubles y;
+  for (int64_t t = 0; t < rows; ++t)
+    for (int64_t o = 0; o < out; ++o) {
+      double sum = bias.empty() ? 0 : bias[static_cast<size_t>(o)];
+      for (int64_t i = 0; i < in; ++i)
+        sum += static_cast<double>(x[static_cast<size_t>(t * in + i)]) * w.floats[static_cast<size_t>(o * in + i)];
+      y.push_back(sum);
+    }
+  return y;
+}
+
+/// One attention problem with its keys and values in pages.
+struct Problem {
+  int64_t past, queries, keys, heads, kv_heads, dim;
+  MaskRule rule;
+  Floats q, k, v;
+  std::vector<int32_t> begin, end;
+  std::vector<const float*> k_pages, v_pages;
+  Floats context, lse;
+
+  Problem(int64_t past, int64_t queries, int64_t heads, int64_t kv_heads, int64_t dim, MaskRule rule)
+      : past(past),
+        queries(queries),
+        keys(past + queries),
+        heads(heads),
+        kv_heads(kv_heads),
+        dim(dim),
+        rule(std::move(rule)),
+        q(random_floats(queries * heads * dim)),
+        k(random_floats((keys + 15) * kv_heads * dim)),
+        v(random_floats((keys + 15) * kv_heads * dim)) {
+    for (int64_t t = 0; t < queries; ++t) {
+      const auto [first, last] = this->rule.span(past + t, keys);
+      begin.push_back(static_cast<int32_t>(first));
+      end.push_back(static_cast<int32_t>(last));
+    }
+    for (int64_t row = 0; row < keys; row += attend_page) {
+      k_pages.push_back(&k[static_cast<size_t>(row * kv_heads * dim)]);
+      v_pages.push_back(&v[static_cast<size_t>(row * kv_heads * dim)]);
+    }
+  }
+
+  void run(const KernelTable& kernels, int64_t block) {
+    context.assign(q.size(), 7.f);
+    lse.assign(static_cast<size_t>(queries * heads), 7.f);
+    Attention a{q.data(),       k_pages.data(),
+                v_pages.data(), past,
+                keys,           heads,
+                kv_heads,       dim,
+                0.3f,           {begin.data(), end.data()},
+                context.data(), lse.data()};
+    if (rule.bits)
+      a.allowed = {begin.data(),       end.data(),     rule.bits->words.data(), rule.bits->words_per_row(),
+                   rule.bits->queries, rule.bits->keys};
+    Floats scratch(static_cast<size_t>(attend_scratch(keys, dim)), std::numeric_limits<float>::quiet_NaN());
+    for (int64_t head = 0; head < heads; ++head)
+      for (int64_t first = 0; first < queries; first += block)
+        kernels.attend(a, head, first, std::min(queries, first + block), scratch.data());
+  }
+
+  void twin(Doubles& want_context, Doubles& want_lse) const {
+    want_context.assign(q.size(), 0);
+    want_lse.clear();
+    for (int64_t t = 0; t < queries; ++t)
+      for (int64_t h = 0; h < heads; ++h) {
+        const int64_t kv = h / (heads / kv_heads);
+        Doubles score;
+        std::vector<int64_t> seen;
+        for (int64_t j = 0; j < keys; ++j) {
+          if (!rule.allowed(past + t, j)) continue;
+          double dot = 0;
+          for (int64_t d = 0; d < dim; ++d)
+            dot += static_cast<double>(q[static_cast<size_t>((t * heads + h) * dim + d)]) *
+                   k[static_cast<size_t>((j * kv_heads + kv) * dim + d)];
+          score.push_back(0.3f * dot);
+          seen.push_back(j);
+        }
+        double sum = 0;
+        for (double s : score) sum += std::exp(s);
+        want_lse.push_back(seen.empty() ? -INFINITY : std::log(sum));
+        for (size_t i = 0; i < seen.size(); ++i)
+          for (int64_t d = 0; d < dim; ++d)
+            want_context[static_cast<size_t>((t * heads + h) * dim + d)] +=
+                std::exp(score[i]) / sum * v[static_cast<size_t>((seen[i] * kv_heads + kv) * dim + d)];
+      }
+  }
+};
+
+MaskRule painted(int64_t queries, int64_t keys) {
+  auto bits = std::make_shared<MaskBits>(queries, keys);
+  for (int64_t i = 0; i < queries; ++i)
+    for (int64_t j = 0; j < keys; ++j)
+      bits->set(i, j, i % 7 != 3 && (i * 31 + j * 17) % 5 < 2);  // every seventh row is empty
+  return {MaskRule::Kind::Custom, 0, bits};
+}
+
+}  // namespace
+
+class TestCpuKernels : public QObject {
+  Q_OBJECT
+
+ private:
+  void levels() {
+    QTest::addColumn<const KernelTable*>("kernels");
+    for (const KernelTable* table : runnable_kernels()) QTest::newRow(table->level) << table;
+  }
+
+ private slots:
+  void exp_data() { levels(); }
+  void exp() {
+    QFETCH(const KernelTable*, kernels);
+    Floats x, y;
+    for (float v = -87.2f; v < 88; v += 0.0013f) x.push_back(v);
+    y.resize(x.size());
+    kernels->exp(x.data(), static_cast<int64_t>(x.size()), y.data());
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i)
+      worst = std::max(worst, std::abs(y[i] / std::exp(static_cast<double>(x[i])) - 1));
+    QVERIFY2(worst < 2e-7, qPrintable(QString::number(worst)));
+    const float ends[] = {-INFINITY, -1000.f, -88.f, 0.f, 100.f};
+    float out[5];
+    kernels->exp(ends, 5, out);
+    QCOMPARE(out[0], 0.f);
+    QCOMPARE(out[1], 0.f);
+    QCOMPARE(out[2], 0.f);
+    QCOMPARE(out[3], 1.f);
+    QVERIFY(std::isfinite(out[4]));
+  }
+
+  void activations_data() { levels(); }
+  void activations() {
+    QFETCH(const KernelTable*, kernels);
+    Floats x;
+    for (float v = -30; v < 30; v += 0.00171f) x.push_back(v);
+    for (float v : {0.f, -0.f, 1e-30f, 100.f, -100.f, 3e4f, -3e4f}) x.push_back(v);
+    using Kernel = void (*)(const float*, int64_t, float*);
+    const auto check = [&](Kernel kernel, auto twin, const char* name) {
+      Floats y(x.size());
+      kernel(x.data(), static_cast<int64_t>(x.size()), y.data());
+      for (size_t i = 0; i < x.size(); ++i) {
+        const double want = twin(static_cast<double>(x[i]));
+        const double error = std::abs(y[i] - want) / std::max(1., std::abs(want));
+        QVERIFY2(error < 3e-7, qPrintable(QString("%1(%2) is %3, not %4").arg(name).arg(x[i]).arg(y[i]).arg(want)));
+      }
+      Floats in_place = x;  // and off by one float, in place, each value alone: the same bits
+      kernel(in_place.data() + 1, static_cast<int64_t>(x.size()) - 1, in_place.data() + 1);
+      QVERIFY(std::memcmp(in_place.data() + 1, y.data() + 1, (x.size() - 1) * sizeof(float)) == 0);
+    };
+    check(
+        kernels->gelu_erf, [](double z) { return z / 2 * std::erfc(-z / std::sqrt(2.)); }, "gelu_erf");
+    check(
+        kernels->gelu_tanh,
+        [](double z) { return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z))); },
+        "gelu_tanh");
+    check(
+        kernels->relu, [](double z) { return std::max(z, 0.); }, "relu");
+    check(
+        kernels->tanh, [](double z) { return std::tanh(z); }, "tanh");
+  }
+
+  void rows_data() { levels(); }
+  void rows() {
+    QFETCH(const KernelTable*, kernels);
+    for (int64_t width : {1, 3, 7, 16, 33, 64, 129, 768}) {
+      const int64_t n = 5;
+      const Floats x = random_floats(n * width + 1), gain = random_floats(width), bias = random_floats(width);
+      const float* at = x.data() + 1;  // not aligned
+      Doubles norm, norm_plain, unit, mean(static_cast<size_t>(width), 0.), sum;
+      for (int64_t r = 0; r < n; ++r) {
+        const float* row = at + r * width;
+        const double m = std::accumulate(row, row + width, 0.) / static_cast<double>(width);
+        double variance = 0, square = 0;
+        for (int64_t i = 0; i < width; ++i)
+          variance += (row[i] - m) * (row[i] - m) / static_cast<double>(width),
+              square += row[i] * static_cast<double>(row[i]);
+        for (int64_t i = 0; i < width; ++i) {
+          const auto k = static_cast<size_t>(i);
+          norm_plain.push_back((row[i] - m) / std::sqrt(variance + 1e-5) * gain[k]);
+          norm.push_back(norm_plain.back() + bias[k]);
+          unit.push_back(row[i] / std::sqrt(square));
+          mean[k] += row[i] / static_cast<double>(n);
+          sum.push_back(2. * row[i]);
+        }
+      }
+      Floats y(static_cast<size_t>(n * width));
+      kernels->layer_norm(at, gain.data(), bias.data(), 1e-5f, n, width, y.data());
+      QVERIFY(difference(y, norm) < 2e-6);
+      kernels->layer_norm(at, gain.data(), nullptr, 1e-5f, n, width, y.data());
+      QVERIFY(difference(y, norm_plain) < 2e-6);
+      kernels->unit_length(at, n, width, y.data());
+      QVERIFY(difference(y, unit) < 1e-6);
+      kernels->mean_rows(at, n, width, y.data());
+      QVERIFY(difference(y, mean) < 1e-6);
+      kernels->add(at, at, n * width, y.data());
+      QVERIFY(difference(y, sum) == 0);
+    }
+    const Floats zero(5, 0.f);
+    Floats y(5, 1.f);
+    kernels->unit_length(zero.data(), 1, 5, y.data());
+    QVERIFY(y == zero);
+  }
+
+  void embedding_data() { levels(); }
+  void embedding() {
+    QFETCH(const KernelTable*, kernels);
+    for (WeightType type : {WeightType::F32, WeightType::F16, WeightType::BF16})
+      for (int64_t width : {1, 5, 16, 37}) {
+        const Stored table(type, 9, width);
+        const std::vector<int32_t> ids = {8, 0, 3, 3};
+        Floats y(ids.size() * static_cast<size_t>(width));
+        kernels->embedding(table.matrix, ids.data(), 4, y.data());
+        for (size_t t = 0; t < ids.size(); ++t)
+          for (int64_t i = 0; i < width; ++i)
+            QCOMPARE(y[t * static_cast<size_t>(width) + static_cast<size_t>(i)],
+                     table.floats[static_cast<size_t>(ids[t] * width + i)]);
+      }
+  }
+
+  void halves_data() { levels(); }
+  void halves() {  // every half that is a number, infinity included, and every bfloat16
+    QFETCH(const KernelTable*, kernels);
+    for (WeightType type : {WeightType::F16, WeightType::BF16}) {
+      std::vector<uint16_t> all(65536);
+      std::iota(all.begin(), all.end(), uint16_t{0});
+      Floats y(all.size());
+      const int32_t id = 0;
+      kernels->embedding({all.data(), type, 1, 65536}, &id, 1, y.data());
+      for (uint16_t bits : all) {
+        const float want = type == WeightType::F16 ? half_to_float(bits) : bf16_to_float(bits);
+        if (std::isnan(want))
+          QVERIFY(std::isnan(y[bits]));
+        else
+          QVERIFY2(std::memcmp(&y[bits], &want, 4) == 0,
+                   qPrintable(QString("bits %1: %2, not %3").arg(bits).arg(y[bits]).arg(want)));
+      }
+    }
+  }
+
+  void linear_data() { levels(); }
+  void linear() {
+    QFETCH(const KernelTable*, kernels);
+    for (WeightType type : {WeightType::F32, WeightType::F16, WeightType::BF16})
+      for (int64_t in : {1, 3, 17, 32, 65, 192})
+        for (int64_t out : {1, 5, 16, 50, 101})
+          for (int64_t rows : {1, 2, 3, 4, 5, 8, 9, 33}) {
+            const Stored w(type, out, in, 0.3f);
+            const Floats x = random_floats(rows * in), bias = rows % 2 ? Floats() : random_floats(out);
+            const Doubles want = linear_twin(x, rows, w, bias);
+            const float* b = bias.empty() ? nullptr : bias.data();
+            Floats y(want.size()), scratch(static_cast<size_t>(linear_scratch(type, out, in)) + 1);
+            const int64_t cut = out / 3;  // pieces as the plan makes them
+            kernels->linear_few(x.data(), rows, w.matrix, b, 0, cut, y.data());
+            kernels->linear_few(x.data(), rows, w.matrix, b, cut, out, y.data());
+            QVERIFY2(difference(y, want) < 2e-6,
+                     qPrintable(QString("few %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
+            std::ranges::fill(y, 7.f);
+            kernels->linear_many(x.data(), rows, w.matrix, b, 0, cut, y.data(), scratch.data());
+            kernels->linear_many(x.data(), rows, w.matrix, b, cut, out, y.data(), scratch.data());
+            QVERIFY2(difference(y, want) < 2e-6,
+                     qPrintable(QString("many %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
+          }
+  }
+
+  void attend_data() { levels(); }
+  void attend() {
+    QFETCH(const KernelTable*, kernels);
+    using Kind = MaskRule::Kind;
+    std::vector<Problem> problems;
+    for (int64_t queries : {1, 2, 5, 33, 64, 150})
+      for (const MaskRule& rule : {MaskRule{Kind::Causal}, MaskRule{Kind::Bidirectional}, MaskRule{Kind::Prefix, 9},
+                                   MaskRule{Kind::Window, 3}, MaskRule{Kind::Window, 1}, painted(queries, queries),
+                                   painted(std::max<int64_t>(1, queries / 2), queries + 4)})
+        problems.emplace_back(0, queries, 2, 2, 16, rule);
+    for (int64_t past : {1, 15, 16, 140, 300})
+      for (int64_t queries : {1, 7, 70})
+        for (const MaskRule& rule :
+             {MaskRule{Kind::Causal}, MaskRule{Kind::Window, 40}, painted(past + queries, past + queries)})
+          problems.emplace_back(past, queries, 3, 1, 13, rule);
+    for (int64_t dim : {1, 8, 32, 64, 100, 128})
+      problems.emplace_back(20, 50, 4, 2, dim, MaskRule{Kind::Causal}),
+          problems.emplace_back(200, 1, 4, 2, dim, MaskRule{Kind::Causal});
+    for (Problem& p : problems) {
+      Doubles context, lse;
+      p.twin(context, lse);
+      for (int64_t block : {attend_queries, int64_t{1}}) {
+        p.run(*kernels, block);
+        const QString what = QString("past %1 queries %2 dim %3 mask %4")
+                                 .arg(p.past)
+                                 .arg(p.queries)
+                                 .arg(p.dim)
+                                 .arg(p.rule.text().c_str());
+        QVERIFY2(difference(p.context, context) < 5e-6,
+                 qPrintable(what + QString(" context %1").arg(difference(p.context, context))));
+        QVERIFY2(difference(p.lse, lse) < 5e-6, qPrintable(what + QString(" lse %1").arg(difference(p.lse, lse))));
+      }
+    }
+  }
+
+  void attend_survives_large_scores_data() { levels(); }
+  void attend_survives_large_scores() {
+    QFETCH(const KernelTable*, kernels);
+    Problem p(0, 200, 1, 1, 8, {MaskRule::Kind::Causal});
+    for (float& value : p.q) value *= 40;
+    for (float& value : p.k) value *= 40;
+    Doubles context, lse;
+    std::vector<double> unused;
+    p.run(*kernels, attend_queries);
+    for (float value : p.context) QVERIFY(std::isfinite(value) && std::abs(value) < 6);
+    for (float value : p.lse) QVERIFY(std::isfinite(value));
+  }
+
+  /// Rows before a changed token keep their bits, and a repeated run gives the same bits.
+  void rows_keep_their_bits_data() { levels(); }
+  void rows_keep_their_bits() {
+    QFETCH(const KernelTable*, kernels);
+    for (int64_t queries : {3, 90, 200}) {
+      Problem p(0, queries, 2, 2, 24, {MaskRule::Kind::Causal});
+      p.run(*kernels, attend_queries);
+      const Floats before = p.context;
+      p.run(*kernels, attend_queries);
+      QVERIFY(p.context == before);
+      const int64_t changed = queries / 2, width = 48;
+      for (int64_t i = changed * width; i < (changed + 1) * width; ++i) {
+        const auto at = static_cast<size_t>(i);
+        p.q[at] = 3.f - p.q[at], p.k[at] = -2 * p.k[at], p.v[at] += 1;
+      }
+      p.run(*kernels, attend_queries);
+      QVERIFY(std::memcmp(p.context.data(), before.data(), static_cast<size_t>(changed * width) * 4) == 0);
+      QVERIFY(std::memcmp(p.context.data(), before.data(), static_cast<size_t>((changed + 1) * width) * 4) != 0);
+    }
+    for (int64_t rows : {4, 8, 40}) {
+      const Stored w(WeightType::F32, 70, 50);
+      Floats x = random_floats(rows * 50), y(static_cast<size_t>(rows * 70)), again(y.size());
+      const auto run = [&](Floats& out) {
+        if (rows <= few_rows)
+          kernels->linear_few(x.data(), rows, w.matrix, nullptr, 0, 70, out.data());
+        else
+          kernels->linear_many(x.data(), rows, w.matrix, nullptr, 0, 70, out.data(), nullptr);
+      };
+      run(y);
+      for (int64_t i = 0; i < 50; ++i) x[static_cast<size_t>((rows - 1) * 50 + i)] += 1;
+      run(again);
+      QVERIFY(std::memcmp(y.data(), again.data(), static_cast<size_t>((rows - 1) * 70) * 4) == 0);
+      QVERIFY(y != again);
+    }
+  }
+
+  /// The linker keeps one copy of a weak function for the whole program: no two levels may share one.
+  void levels_share_no_code() {
+    const QDir build = QFileInfo(QString::fromLocal8Bit(qgetenv("CUTAWAY_BINARY"))).dir();
+    QMap<QString, QString> owner;
+    for (const char* level : {"v1", "v3", "v4"}) {
+      const QString object =
+          build.filePath(QString("CMakeFiles/cutaway_cpu_%1.dir/engine/cpu/kernels.cpp.o").arg(level));
+      if (!QFile::exists(object))
+        QSKIP(qPrintable("there is no object file " + object + "; run through ctest from a build folder"));
+      QProcess nm;
+      nm.start("nm", {object});
+      if (!nm.waitForFinished()) QSKIP("nm is not installed");
+      int symbols = 0;
+      for (const QString& line : QString::fromUtf8(nm.readAllStandardOutput()).split('\n', Qt::SkipEmptyParts)) {
+        const QString kind = line.section(' ', -2, -2), name = line.section(' ', -1);
+        ++symbols;
+        if (!QString("WVuiT").contains(kind) || name.startsWith("DW.ref.")) continue;  // DW.ref: a pointer, not code
+        QVERIFY2(!owner.contains(name), qPrintable(name + " is in " + owner.value(name) + " and in " + level));
+        owner[name] = level;
+      }
+      QVERIFY(symbols > 10);
+    }
+  }
+};
+
+QTEST_GUILESS_MAIN(TestCpuKernels)
+#include "test_cpu_kernels.moc"
