@@ -1,0 +1,63 @@
+// The laws that every architecture keeps on every back end, as one table: architectures() x corners() x back ends. A new
+// architecture is tested the day it is listed.
+#pragma once
+
+#include <QObject>
+
+#include <vector>
+
+#include "tests/support/run.h"
+
+namespace cutaway::tests {
+
+/// A back end and how far from the double-precision oracle it may be (spec/dense.md 10.4).
+struct Contender {
+  std::shared_ptr<Backend> backend;
+  double hidden = 2e-5, logits = 1e-4, probs = 1e-5;
+};
+
+class TestVariants : public QObject {
+  Q_OBJECT
+
+ public:
+  explicit TestVariants(std::vector<Contender> contenders) : contenders_(std::move(contenders)) {}
+
+ private slots:
+  void agrees_with_the_oracle_data() { variants(); }
+  void agrees_with_the_oracle();
+  void agrees_at_every_length_data() { variants(); }
+  void agrees_at_every_length();
+  void cached_equals_uncached_data() { variants(); }
+  void cached_equals_uncached();
+  void the_past_does_not_see_the_future_data() { variants(); }
+  void the_past_does_not_see_the_future();
+  void bidirectional_rows_see_everything_data() { variants(); }
+  void bidirectional_rows_see_everything();
+  void rows_of_probs_sum_to_one_data() { variants(); }
+  void rows_of_probs_sum_to_one();
+  void equal_masks_give_equal_bits_data() { variants(); }
+  void equal_masks_give_equal_bits();
+  void unequal_masks_give_unequal_logits_data() { variants(); }
+  void unequal_masks_give_unequal_logits();
+  void forking_the_cache_changes_nothing_behind_data() { variants(); }
+  void forking_the_cache_changes_nothing_behind();
+  void a_tap_costs_nothing_but_its_record_data() { variants(); }
+  void a_tap_costs_nothing_but_its_record();
+  void taps_change_no_bit_data() { variants(); }
+  void taps_change_no_bit();
+
+ private:
+  struct Variant {
+    ModelPtr model;
+    Contender on;
+    bool cached = false;   // keys and values are kept from step to step
+  };
+  void variants();
+  Variant fetch();
+  /// Fails the running test when a run differs from the oracle by more than the back end may.
+  void hold_against_oracle(const Variant&, const MaskRule&, int64_t tokens);
+
+  std::vector<Contender> contenders_;
+};
+
+}  // namespace cutaway::tests
