@@ -104,7 +104,7 @@ const float* CpuPlan::values(NodeId id) const { return target(id); }
 Result<void> CpuPlan::reserve() {
   int64_t floats = 0, heads = 0;
   slot_at_.clear();
-  for (const Slot& slot : layout_.slots) {
+  for (const Slot& slot : layout_.scratch) {
     slot_at_.push_back(floats);
     floats += aligned(slot.floats(pass_.tokens, pass_.asked));
   }

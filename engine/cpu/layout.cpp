@@ -94,7 +94,7 @@ Layout layout_of(const Graph& graph) {
       last_reader[static_cast<size_t>(layout.places[static_cast<size_t>(input)].root)] = node.id;
   }
 
-  Slots slots(layout.slots);
+  Slots slots(layout.scratch);
   for (const Node& node : graph.nodes) {
     Place& place = layout.places[static_cast<size_t>(node.id)];
     const auto release_inputs = [&] {

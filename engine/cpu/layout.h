@@ -32,7 +32,7 @@ struct Slot {
 
 struct Layout {
   std::vector<Place> places;  // by node
-  std::vector<Slot> slots;
+  std::vector<Slot> scratch;
 };
 
 bool is_view(Op);
