@@ -28,6 +28,7 @@ def main():
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many minutes, whatever the schedule (for trials)")
     ap.add_argument("--batch-tokens", type=int, default=4096)
     ap.add_argument("--lr", type=float, default=2e-3)
+    ap.add_argument("--muon-lr", type=float, default=6e-3, help="the matrices inside the blocks; the rest takes --lr")
     ap.add_argument("--warmup", type=int, default=100)
     ap.add_argument("--adamw", action="store_true", help="AdamW for all parameters")
     ap.add_argument("--name", help="name of checkpoint and log, if not the kind's")
@@ -54,6 +55,7 @@ def main():
         torch.save({"model": model.state_dict(), "opts": [o.state_dict() for o in opts], "step": step, "tokens": seen,
                     "seconds": seconds, "args": {k: str(v) for k, v in vars(args).items() if k != "workdir"}}, ckpt)
 
+    opts[0].param_groups[0]["scale"] = 1 if args.adamw else args.muon_lr / args.lr
     started, saved, mean = time.time() - seconds, time.time(), None
     while True:
         seconds = time.time() - started
@@ -63,9 +65,9 @@ def main():
         lr = args.lr * min(1, (step + 1) / args.warmup) * (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2)
         for o in opts:
             for group in o.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("scale", 1)
         rng = np.random.default_rng([args.seed, step])           # a step's data depend on its number alone
-        ids, targets = train.batch(rng, kind, args.batch_tokens)
+        ids, targets = train.batch(rng, kind, args.batch_tokens, progress)
         if kind == "mini-bert":
             ids, targets = batches.mask(ids, rng)
             targets = targets.to(device)

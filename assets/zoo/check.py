@@ -1,0 +1,225 @@
+"""Measures the committed models again and fails where a promise of their cards does not hold.
+
+    python check.py WORKDIR                  compares with card.json, about five minutes
+    python check.py WORKDIR --write-cards    writes card.json's figures and README.md (after export.py)
+
+WORKDIR is corpus.py's, for the held-out tokens and the counted baselines.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+import batches
+import grammar
+import heads
+from baselines import Counts
+from card import write_card
+from corpus import EOS, MASK, SEP
+
+HERE = Path(__file__).resolve().parent
+MODELS = HERE.parent / "models"
+GPT_PROMPTS = ["The key to the old doors", "The robot picked up the red key because", "Once there was a small robot called"]
+BERT_PROMPTS = ["The robot picked up the red <mask> because it needed to open the old door.", "The keys to the old cabinet <mask> on the table.",
+                "In the beginning God created the <mask> and the earth."]
+NUMBER = [("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("looks", "look")]
+
+# What the cards promise. Losses in nats per token.
+PROMISES = {
+    "mini-gpt": {"beats_bigram_by": 0.8, "previous_token_head": 0.5, "induction_head": 0.3, "agreement": 0.75, "verse_accuracy": 0.5},
+    "mini-bert": {"beats_bigram_by": 0.4, "mlm_accuracy": 0.35, "agreement": 0.7},
+}
+
+
+def load(name):
+    """The committed fp16 weights, computed in fp32 with maps that can be read."""
+    auto = AutoModelForCausalLM if name == "mini-gpt" else AutoModelForMaskedLM
+    model = auto.from_pretrained(MODELS / name, attn_implementation="eager", torch_dtype=torch.float32).eval()
+    return model, Tokenizer.from_file(str(MODELS / name / "tokenizer.json"))
+
+
+def held_rows(streams, part, length, n):
+    """n rows of held-out tokens that do not overlap."""
+    ids = streams.ids[part]
+    at = np.linspace(0, len(ids) - length, n).astype(int)
+    return np.stack([ids[a:a + length] for a in at]).astype(np.int64)
+
+
+@torch.no_grad()
+def held_out_loss(name, model, held, counts):
+    """{part: {model, unigram, bigram[, accuracy]}} over the same tokens."""
+    result, length = {}, 512 if name == "mini-gpt" else 256
+    for part, label in enumerate(("bible", "stories")):
+        rows = held_rows(held, part, length, 48)
+        losses, asked, before, right = [], [], [], []
+        for i in range(0, len(rows), 4):
+            true = torch.from_numpy(rows[i:i + 4])
+            if name == "mini-gpt":
+                logits, y, u = model(true).logits[:, :-1], true[:, 1:], true[:, :-1]
+            else:
+                true = batches.wrap(rows[i:i + 4])
+                ids, targets = batches.mask(true, np.random.default_rng([7, part, i]))
+                chosen = targets >= 0
+                u = torch.roll(true, 1, 1)[chosen]
+                u = torch.where((u == SEP) | (u == 2), EOS, u)               # the streams that were counted have <eos> there
+                logits, y = model(ids).logits[chosen], targets[chosen]
+            flat = logits.reshape(-1, logits.shape[-1])
+            losses.append(torch.nn.functional.cross_entropy(flat, y.reshape(-1), reduction="none"))
+            right.append(flat.argmax(-1) == y.reshape(-1))
+            asked.append(y.reshape(-1))
+            before.append(u.reshape(-1))
+        y, u = torch.cat(asked).numpy(), torch.cat(before).numpy()
+        result[label] = {"model": round(float(torch.cat(losses).mean()), 4), "unigram": round(counts.unigram_loss(y), 4),
+                         "bigram": round(counts.bigram_loss(u, y), 4), "accuracy": round(float(torch.cat(right).float().mean()), 4),
+                         "tokens": len(y)}
+    both = list(result.values())
+    result["both"] = {k: round((both[0][k] + both[1][k]) / 2, 4) for k in ("model", "unigram", "bigram", "accuracy")}
+    result["both"]["tokens"] = both[0]["tokens"] + both[1]["tokens"]
+    return result
+
+
+@torch.no_grad()
+def agreement_accuracy(name, model, tok, stories):
+    """Where another noun stands between: is the right number of the verb likelier than the wrong one?"""
+    other = {a: b for pair in NUMBER for a, b in (pair, pair[::-1])}
+    right = n = 0
+    for story in stories:
+        verbs = [t for t in story["truths"] if t["kind"] == "agreement" and story["text"][slice(*t["from"])] in other]
+        for t in verbs:
+            verb = story["text"][slice(*t["from"])]
+            head = story["text"][:t["from"][0] - 1]
+            good, bad = (tok.encode(" " + w, add_special_tokens=False).ids for w in (verb, other[verb]))
+            if len(good) != 1 or len(bad) != 1:
+                continue
+            if name == "mini-gpt":
+                logits = model(torch.tensor([tok.encode(head).ids])).logits[0, -1]
+            else:
+                left, rest = tok.encode(head, add_special_tokens=False).ids, tok.encode(story["text"][t["from"][1]:], add_special_tokens=False).ids
+                logits = model(torch.tensor([[2, *left, MASK, *rest, SEP]])).logits[0, len(left) + 1]
+            right, n = right + int(logits[good[0]] > logits[bad[0]]), n + 1
+    return {"accuracy": round(right / n, 4), "n": n}
+
+
+@torch.no_grad()
+def copy_accuracy(model, tok, stories):
+    """mini-gpt: how often the likeliest next token is the right one inside a name or a text told again."""
+    found = {"copy": [0, 0], "verse": [0, 0]}
+    for story in stories:
+        ids, pairs = heads.token_pairs(tok, story)
+        guess = model(torch.tensor([ids])).logits[0].argmax(-1).tolist()
+        pairs = [(kind, ask, key) for kind, ask, keys in pairs if kind in found for key in keys]
+        asked = {(ask, key) for _, ask, key in pairs}
+        for kind, ask, key in pairs:
+            if (ask - 1, key - 1) in asked or kind == "verse":             # the first token of a name is anybody's guess
+                found[kind][0] += guess[ask - 1] == ids[ask]
+                found[kind][1] += 1
+    return {k: {"accuracy": round(a / n, 4), "n": n} for k, (a, n) in found.items()}
+
+
+@torch.no_grad()
+def samples(model, tok):
+    out = []
+    for i, prompt in enumerate(GPT_PROMPTS):
+        ids = torch.tensor([tok.encode(prompt).ids])
+        torch.manual_seed(i)
+        more = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.7, top_k=40, max_new_tokens=60,
+                              pad_token_id=0, eos_token_id=EOS)[0]
+        out.append({"prompt": prompt, "text": tok.decode(more.tolist(), skip_special_tokens=True)})
+    return out
+
+
+@torch.no_grad()
+def fills(model, tok):
+    out = []
+    for prompt in BERT_PROMPTS:
+        ids = tok.encode(prompt).ids
+        p = model(torch.tensor([ids])).logits[0, ids.index(MASK)].softmax(-1).topk(5)
+        out.append({"prompt": prompt, "fills": [[tok.id_to_token(i).replace("Ġ", " "), round(v, 4)] for i, v in zip(p.indices.tolist(), p.values.tolist())]})
+    return out
+
+
+def measure(name, workdir, counts, held):
+    model, tok = load(name)
+    stories = json.loads((HERE / "truth.json").read_text())
+    causal = name == "mini-gpt"
+    m = {"held_out": held_out_loss(name, model, held, counts)}
+    rows = np.concatenate([held_rows(held, part, 128, 12) for part in (0, 1)])
+    rows = torch.from_numpy(rows) if causal else batches.wrap(rows)
+    m["heads"] = {"previous_token": heads.best(heads.shift_scores(model, rows, -1))}
+    if causal:
+        m["heads"]["induction"] = heads.best(heads.induction_scores(model))
+    else:
+        m["heads"]["next_token"] = heads.best(heads.shift_scores(model, rows, 1))
+    m["truths"] = {}
+    for kind, s in sorted(heads.truth_scores(model, tok, stories, causal).items()):
+        m["truths"][kind] = {"n": s["n"], "chance": round(float(s["chance"]), 4), "at": heads.best(s["at"])}
+        if causal:
+            m["truths"][kind]["ahead"] = heads.best(s["ahead"])
+    m["agreement"] = agreement_accuracy(name, model, tok, stories)
+    if causal:
+        m["copying"] = copy_accuracy(model, tok, stories)
+        m["samples"] = samples(model, tok)
+    else:
+        m["fills"] = fills(model, tok)
+    return m
+
+
+def kept(name, m):
+    """[(promise, what was measured, what was promised, holds)]"""
+    p, both = PROMISES[name], m["held_out"]["both"]
+    facts = {"beats_bigram_by": both["bigram"] - both["model"], "agreement": m["agreement"]["accuracy"], "mlm_accuracy": both["accuracy"],
+             "previous_token_head": m["heads"]["previous_token"]["score"]}
+    if name == "mini-gpt":
+        facts |= {"induction_head": m["heads"]["induction"]["score"], "verse_accuracy": m["copying"]["verse"]["accuracy"]}
+    return [(k, round(facts[k], 4), least, facts[k] >= least) for k, least in p.items()]
+
+
+def numbers(tree, path=""):
+    """All figures of a card with their paths, to compare two measurements."""
+    if isinstance(tree, dict):
+        for k, v in tree.items():
+            yield from numbers(v, f"{path}.{k}")
+    elif isinstance(tree, (int, float)):
+        yield path, tree
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("workdir", type=Path)
+    ap.add_argument("names", nargs="*", default=["mini-gpt", "mini-bert"])
+    ap.add_argument("--write-cards", action="store_true")
+    args = ap.parse_args()
+    torch.set_num_threads(1)
+    for i, story in enumerate(json.loads((HERE / "truth.json").read_text())):
+        assert story == grammar.story(f"held/{i}"), f"truth.json: story {i} is not what grammar.py tells"
+    counts = Counts([np.load(args.workdir / f"{p}.train.npy") for p in ("bible", "stories")])
+    held = batches.Streams(args.workdir, "held")
+    good = True
+    for name in args.names:
+        folder = MODELS / name
+        card = json.loads((folder / "card.json").read_text())
+        measured = measure(name, args.workdir, counts, held)
+        for what, is_, least, holds in kept(name, measured):
+            print(f"{name}: {what} {is_} (promised {least}) {'ok' if holds else 'FAILS'}")
+            good &= holds
+        assert (folder / "model.safetensors").stat().st_size <= 8 * 1024 * 1024
+        if args.write_cards:
+            card["measured"] = measured
+            (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+            write_card(name, card, folder / "README.md")
+        else:
+            was = dict(numbers(card["measured"]))
+            for path, value in numbers(measured):
+                if abs(value - was[path]) > 0.005 * max(1, abs(was[path])):
+                    print(f"{name}: card.json says {path[1:]} = {was[path]}; measured {value}")
+                    good = False
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
