@@ -6,8 +6,8 @@
 namespace cutaway {
 namespace {
 
-/// The axis that counts rows: the first of (T, D), the second of (H, T, Dh).
-const Size& row_axis(const Node& node) { return node.shape.size() == 3 ? node.shape[1] : node.shape[0]; }
+/// The axis that counts rows: the first of (T, D), the second of (H, T, Dh) and of an lse (H, T).
+const Size& row_axis(const Node& node) { return node.shape[node.shape[0].counts == Counts::Heads ? 1 : 0]; }
 
 /// Value by value or row by row: the output may overwrite the input.
 bool works_in_place(Op op) {
