@@ -48,7 +48,13 @@ std::pair<int64_t, int64_t> MaskRule::span(int64_t query, int64_t keys) const {
     case Kind::Bidirectional: return {0, keys};
     case Kind::Prefix: return {0, std::min(keys, std::max(causal_end, n))};
     case Kind::Window: return {std::min(causal_end, std::max<int64_t>(0, query + 1 - n)), causal_end};
-    case Kind::Custom: return {0, query < bits->queries ? std::min(keys, std::max(causal_end, bits->keys)) : causal_end};
+    case Kind::Custom: {
+      if (query >= bits->queries) return {0, causal_end};
+      int64_t first = 0, end = std::min(keys, std::max(causal_end, bits->keys));
+      while (first < end && !allowed(query, first)) ++first;
+      while (end > first && !allowed(query, end - 1)) --end;  // the same span as an equal rule, so the same sums
+      return {first, end};
+    }
   }
   return {0, 0};
 }
