@@ -74,7 +74,7 @@ struct Features {
   }
   Features(const Features&) = delete;
   Features& operator=(const Features&) = delete;
-  bool enough() const { return v12.bufferDeviceAddress && v13.dynamicRendering && v13.synchronization2; }
+  bool enough() const { return v12.bufferDeviceAddress && v13.dynamicRendering && v13.synchronization2 && v13.maintenance4; }
 };
 
 std::string from_environment(const char* name) {
@@ -207,6 +207,7 @@ Result<void> Core::make_device() {
   want.v12.bufferDeviceAddress = VK_TRUE;
   want.v13.dynamicRendering = VK_TRUE;
   want.v13.synchronization2 = VK_TRUE;
+  want.v13.maintenance4 = VK_TRUE;  // group sizes as SPIR-V 1.6 writes them
   VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
   info.pNext = &want.all;
   info.queueCreateInfoCount = 1;

@@ -161,7 +161,6 @@ void Work::read_clock() {
 
 Result<void> Work::finish() {
   flush();
-  progress_ = nullptr;
   if (failed()) return error_;
   return {};
 }

@@ -15,6 +15,7 @@
 #include "mask.glsl"
 #include "numbers.glsl"
 layout(local_size_x = 64) in;
+layout(constant_id = 0) const bool by_fours = false;  // head_dim is a multiple of four, so four numbers are one load
 layout(push_constant) uniform Push {
   uint first, past, keys, heads, kv_heads, head_dim;
   float scale;
@@ -40,7 +41,14 @@ void main() {
       Floats row_k = k.at[key / page_rows];
       uint k_at = (key % page_rows) * kv_width + kv_column;
       float dot_product = 0.0;
-      for (uint d = 0; d < head_dim; ++d) dot_product += q.at[q_at + d] * row_k.at[k_at + d];
+      if (by_fours) {
+        for (uint d = 0; d < head_dim / 4; ++d) {
+          vec4 a = Quads(q).at[q_at / 4 + d], b = Quads(row_k).at[k_at / 4 + d];
+          dot_product += (a.x * b.x + a.y * b.y) + (a.z * b.z + a.w * b.w);
+        }
+      } else {
+        for (uint d = 0; d < head_dim; ++d) dot_product += q.at[q_at + d] * row_k.at[k_at + d];
+      }
       score = scale * dot_product;
     }
     scores[lane] = score;

@@ -33,7 +33,8 @@ float log_(float x) {
 
 // 1 + erf(x), absolute error 2e-7, without losing the small tail of negative x.
 float one_plus_erf(float x) {
-  float a = min(abs(x), 4.1);
+  float a = abs(x);
+  if (a > 6.0) return x < 0.0 ? 0.0 : 2.0;
   if (a < 1.0) {
     float u = a * a;
     float p = 7.88910887e-05;
@@ -45,15 +46,16 @@ float one_plus_erf(float x) {
     p = fma(p, u, 1.12837917);
     return 1.0 + x * p;
   }
-  float g = -2.51435828e-07;  // -ln erfc(a)
-  g = fma(g, a, 2.53163451e-05);
-  g = fma(g, a, -0.000463797274);
-  g = fma(g, a, 0.00428241381);
-  g = fma(g, a, -0.0253736201);
-  g = fma(g, a, 0.108639081);
-  g = fma(g, a, 0.633039547);
-  g = fma(g, a, 1.12966119);
-  g = fma(g, a, -0.000204365513);
+  float g = -7.11648783e-08;  // -ln erfc(a)
+  g = fma(g, a, -1.19799667e-07);
+  g = fma(g, a, 3.21646982e-05);
+  g = fma(g, a, -0.000525100954);
+  g = fma(g, a, 0.00452965929);
+  g = fma(g, a, -0.0259457907);
+  g = fma(g, a, 0.10944604);
+  g = fma(g, a, 0.632352869);
+  g = fma(g, a, 1.12998565);
+  g = fma(g, a, -0.000269791712);
   float tail = exp_(-g);
   return x < 0.0 ? tail : 2.0 - tail;
 }
