@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "engine/snapshot.h"
+#include "engine/session.h"
 #include "widgets/canvas.h"
 #include "widgets/words.h"
 
@@ -32,6 +32,7 @@ struct Selection {
   float threshold = 0.05f;           // arcs: weights below are hidden, their mass is said
   std::vector<int64_t> arc_heads;    // arcs: heads shown; empty: `head` alone
   bool edit_mask = false;            // mask view: a click flips a cell
+  Sampling sampling;                 // logits: the sampler's cut is drawn on the list
 };
 
 /// What a gesture asks for; the window turns it into selection changes and engine commands.
@@ -78,7 +79,8 @@ class View {
   virtual void hover(Point, const Scene&, Selection& at) { (void)at; }        // sets at.cursor
   virtual Gesture click(Point, const Scene&) { return {}; }
   virtual Gesture double_click(Point p, const Scene& s) { return click(p, s); }
-  virtual void drag(Point from, Point to, const Scene&) { (void)from, (void)to; }   // pan
+  /// Pan. `from` is where the mouse was at the call before this one, not where the button went down.
+  virtual void drag(Point from, Point to, const Scene&) { (void)from, (void)to; }
   virtual void wheel(Point, float notches, const Scene&) { (void)notches; }         // zoom at the cursor
   virtual void fit() {}                                          // back to everything in sight
   /// Moves at.cursor by whole cells, for the keyboard.

@@ -52,10 +52,12 @@ std::string three_digits(double value) {
 void set_language(Language l) { current = l; }
 Language language() { return current; }
 
-std::string_view say(Word word) {
+std::string_view say(Word word, Language in) {
   const Entry& entry = entries[static_cast<size_t>(word)];
-  return language() == Language::Russian ? entry.russian : entry.english;
+  return in == Language::Russian ? entry.russian : entry.english;
 }
+
+std::string_view say(Word word) { return say(word, language()); }
 
 std::string say(Word phrase, std::initializer_list<std::string_view> holes) {
   std::string said;
@@ -73,6 +75,8 @@ std::string say(Word phrase, std::initializer_list<std::string_view> holes) {
 std::string say_integer(int64_t n) {
   return n < 0 ? "−" + grouped(std::to_string(n).substr(1)) : grouped(std::to_string(n));
 }
+
+std::string say_fixed(double value, int decimals) { return with_decimal_sign(fmt::format("{:.{}f}", value, decimals)); }
 
 std::string say_number(double value) {
   if (std::isnan(value)) return "NaN";
