@@ -37,16 +37,15 @@ struct PixelRect {
 enum class HeatScale : uint32_t { Row, Global, Log };
 
 struct HeatLook {
-  PixelRect at, clip;
+  PixelRect at;                         // where the tile's own cells lie: an older tile lies where its ranges belong
+  PixelRect clip;                       // nothing is drawn outside
   HeatScale scale = HeatScale::Row;
   std::array<uint32_t, 11> palette{};   // lowest first, linear between the stops
   uint32_t hatch = 0;                   // masked cells: lines of 45 degrees on nothing
   uint32_t dots = 0;                    // cells not computed
   uint32_t error = 0;                   // NaN and infinity
   float hatch_pitch = 6;                // device pixels along x
-  /// Part of the rectangle that the tile covers, when an older tile has other ranges than `at` shows; the whole when
-  /// empty. In cells of the tile: at.x shows column view_column, and at.w is view_columns wide.
-  float view_column = 0, view_row = 0, view_columns = 0, view_rows = 0;
+  float gap = 0;                        // device pixels left free to the right of and below each cell
 };
 
 class Texture;  // made by Surface::texture()
