@@ -1,6 +1,7 @@
 #include "gpu/vulkan/core.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -27,6 +28,7 @@ void load_functions(VkInstance instance) {
 VKAPI_ATTR VkBool32 VKAPI_CALL heard(VkDebugUtilsMessageSeverityFlagBitsEXT, VkDebugUtilsMessageTypeFlagsEXT,
                                      const VkDebugUtilsMessengerCallbackDataEXT* data, void* messages) {
   static_cast<Messages*>(messages)->add(data->pMessage);
+  std::fprintf(stderr, "%s\n", data->pMessage);  // only ever called where somebody asked for the layer
   return VK_FALSE;
 }
 

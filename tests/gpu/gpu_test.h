@@ -38,6 +38,24 @@ inline QByteArray complaints() {
   return text;
 }
 
+/// Runs a suite over back ends on the device alone; any word from the validation layer fails it.
+template <class Suite>
+int run_on_device(int argc, char** argv) {
+  const auto device = test_device();
+  if (!device) {
+    std::printf("SKIP   : everything: %s\n", why_no_device().c_str());
+    return 0;
+  }
+  int failed = 0;
+  {
+    Suite suite({{*make_vulkan_backend(device)}});
+    failed = QTest::qExec(&suite, argc, argv);
+  }
+  const bool complained = !complaints().isEmpty();
+  test_device_slot().reset();
+  return failed || complained;
+}
+
 inline std::vector<float> random_numbers(size_t n, unsigned seed, float deviation = 1) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> normal(0, deviation);

@@ -1,0 +1,5 @@
+// Every architecture and corner on the Vulkan device, with the validation layer on.
+#include "tests/gpu/gpu_test.h"
+#include "tests/support/variants.h"
+
+int main(int argc, char** argv) { return cutaway::run_on_device<cutaway::tests::TestVariants>(argc, argv); }
