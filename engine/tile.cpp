@@ -1,16 +1,27 @@
-#include <algorithm>
-#include <cmath>
+#include "engine/tile.h"
 
+#include <algorithm>
+#include <cassert>
+
+#include "engine/cpu/allowed.h"
+#include "engine/cpu/levels.h"
 #include "engine/snapshot.h"
 
 namespace cutaway {
 namespace {
 
-/// One query row of one head: the weights of keys [0, keys), masked_cell where the rule forbids.
-class RowSource {
+std::vector<const float*> page_table(const PagedRows& rows) {
+  static_assert(page_rows == attend_page);
+  std::vector<const float*> pages;
+  for (const auto& page : rows.pages()) pages.push_back(reinterpret_cast<const float*>(page->host));
+  return pages;
+}
+
+/// Whole rows of weights of an attention node: rebuilt from q, k and lse, or as a trace holds them.
+class WeightRows {
  public:
-  static Result<RowSource> of(const TileRequest& request) {
-    RowSource source;
+  static Result<WeightRows> of(const TileRequest& request) {
+    WeightRows source;
     const Snapshot& step = *request.step;
     const Node& probs = step.graph()[request.probs];
     source.mask_ = &step.mask_of(request.probs);
@@ -18,76 +29,85 @@ class RowSource {
     source.keys_ = step.positions();
     if (const auto dense = step.dense.find(request.probs); dense != step.dense.end()) {
       source.dense_ = &dense->second;
+      source.recorded_ = dense->second.queries;
       return source;
     }
-    source.q_ = step.rows(probs.inputs[0]);
-    source.k_ = step.rows(probs.inputs[1]);
-    source.lse_ = step.rows(probs.inputs[2]);
-    if (!source.q_ || !source.k_ || !source.lse_) return error("{} was not recorded", probs.path);
+    const PagedRows *q = step.rows(probs.inputs[0]), *k = step.rows(probs.inputs[1]), *lse = step.rows(probs.inputs[2]);
+    if (!q || !k || !lse) return error("{} was not recorded", probs.path);
+    source.recorded_ = std::min(q->rows(), lse->rows());
+    source.known_keys_ = std::min(source.keys_, k->rows());
+    source.q_ = page_table(*q);
+    source.k_ = page_table(*k);
+    source.lse_ = page_table(*lse);
+    source.scratch_.resize(static_cast<size_t>(weights_scratch(probs.params.head_dim)));
     return source;
-  }
-
-  /// weights: (keys). False when the row was not recorded.
-  bool row(int64_t head, int64_t query, float* weights) const {
-    if (dense_) {
-      if (query >= dense_->queries) return false;
-      const float* from = &dense_->values[static_cast<size_t>((head * dense_->queries + query) * dense_->keys)];
-      for (int64_t key = 0; key < keys_; ++key)
-        weights[key] = key < dense_->keys && mask_->allowed(query, key) ? from[key] : masked_cell;
-      return true;
-    }
-    if (query >= q_->rows() || query >= lse_->rows()) return false;
-    const int64_t width = params_.head_dim, kv_head = head / (params_.heads / params_.kv_heads);
-    const float* q = q_->row(query) + head * width;
-    const double lse = lse_->row(query)[head];
-    std::fill_n(weights, keys_, masked_cell);
-    const auto [first, last] = mask_->span(query, std::min(keys_, k_->rows()));
-    for (int64_t key = first; key < last; ++key) {
-      if (!mask_->allowed(query, key)) continue;
-      const float* k = k_->row(key) + kv_head * width;
-      double dot = 0;
-      for (int64_t d = 0; d < width; ++d) dot += static_cast<double>(q[d]) * k[d];
-      weights[key] = static_cast<float>(std::exp(params_.scale * dot - lse));
-    }
-    return true;
   }
 
   int64_t keys() const { return keys_; }
   int64_t heads() const { return params_.heads; }
+  int64_t recorded() const { return recorded_; }  // queries from here on have no weights
+
+  /// weights: (queries, keys), masked_cell where the rule forbids. At most attend_queries recorded queries.
+  void rows(int64_t head, Range queries, float* weights) {
+    if (dense_) return dense_rows(head, queries, weights);
+    const AllowedSpans spans(*mask_, queries.begin, queries.size(), known_keys_);
+    const AttentionWeights attention{.q_pages = q_.data(),
+                                     .k_pages = k_.data(),
+                                     .lse_pages = lse_.data(),
+                                     .keys = keys_,
+                                     .heads = params_.heads,
+                                     .kv_heads = params_.kv_heads,
+                                     .head_dim = params_.head_dim,
+                                     .scale = params_.scale,
+                                     .allowed = spans.keys(*mask_),
+                                     .masked = masked_cell};
+    best_kernels().attention_weights(attention, head, queries.begin, queries.end, weights, scratch_.data());
+  }
 
  private:
+  void dense_rows(int64_t head, Range queries, float* weights) const {
+    for (int64_t query = queries.begin; query < queries.end; ++query, weights += keys_) {
+      const float* from = &dense_->values[static_cast<size_t>((head * dense_->queries + query) * dense_->keys)];
+      for (int64_t key = 0; key < keys_; ++key)
+        weights[key] = key < dense_->keys && mask_->allowed(query, key) ? from[key] : masked_cell;
+    }
+  }
+
   const MaskRule* mask_ = nullptr;
   const DenseProbs* dense_ = nullptr;
-  const PagedRows *q_ = nullptr, *k_ = nullptr, *lse_ = nullptr;
+  std::vector<const float*> q_, k_, lse_;
+  std::vector<double> scratch_;
   Params params_;
-  int64_t keys_ = 0;
+  int64_t keys_ = 0, known_keys_ = 0, recorded_ = 0;
 };
 
 /// Key 0 leaves the row, and what is left sums to 1 again. A row that saw only key 0 has nothing left.
-void take_sink_out(std::vector<float>& row) {
+void take_sink_out(float* row, int64_t keys) {
   const float left = row[0] > 0 ? 1 - row[0] : 1;
   row[0] = not_computed_cell;
-  for (size_t key = 1; key < row.size(); ++key)
+  for (int64_t key = 1; key < keys; ++key)
     if (row[key] >= 0) row[key] = left > 0 ? row[key] / left : 0;
 }
 
-/// Over the heads asked for. False when the row was not recorded.
-bool combined_row(const RowSource& source, const TileRequest& request, int64_t query, std::vector<float>& row,
-                  std::vector<float>& scratch) {
+/// Rows over the heads asked for. scratch is as large as weights; what a mask forbids is the same in every head.
+void combined_rows(WeightRows& source, const TileRequest& request, Range queries, float* weights, float* scratch) {
   const bool one = request.heads == Heads::One;
   const int64_t first = one ? request.head : 0, last = one ? request.head + 1 : source.heads();
+  const int64_t keys = source.keys(), cells = queries.size() * keys;
   for (int64_t head = first; head < last; ++head) {
-    std::vector<float>& target = head == first ? row : scratch;
-    if (!source.row(head, query, target.data())) return false;
-    if (request.without_sink) take_sink_out(target);
+    float* target = head == first ? weights : scratch;
+    source.rows(head, queries, target);
+    if (request.without_sink)
+      for (int64_t i = 0; i < queries.size(); ++i) take_sink_out(target + i * keys, keys);
     if (head == first) continue;
-    for (size_t key = 0; key < row.size(); ++key)
-      if (row[key] >= 0) row[key] = request.heads == Heads::Max ? std::max(row[key], scratch[key]) : row[key] + scratch[key];
+    for (int64_t i = 0; i < cells; ++i) {
+      const float both = request.heads == Heads::Max ? std::max(weights[i], scratch[i]) : weights[i] + scratch[i];
+      weights[i] = weights[i] >= 0 ? both : weights[i];
+    }
   }
-  if (request.heads == Heads::Mean)
-    for (float& weight : row)
-      if (weight >= 0) weight /= static_cast<float>(source.heads());
-  return true;
+  if (request.heads != Heads::Mean) return;
+  for (int64_t i = 0; i < cells; ++i)
+    if (weights[i] >= 0) weights[i] /= static_cast<float>(source.heads());
 }
 
 /// Pixel i of n covers cells [begin, end) of a range.
@@ -96,42 +116,98 @@ Range cells_under(int64_t i, int64_t n, Range range) {
   return {begin, std::max(begin + 1, range.begin + (i + 1) * range.size() / n)};
 }
 
+float largest(const float* row, int64_t n) {
+  float best[16];
+  std::fill_n(best, 16, not_computed_cell);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (int k = 0; k < 16; ++k) best[k] = row[i + k] > best[k] ? row[i + k] : best[k];
+  for (; i < n; ++i) best[0] = std::max(best[0], row[i]);
+  return *std::max_element(best, best + 16);
+}
+
+/// One row of pixels being gathered from rows of weights.
+struct PixelRow {
+  Reduce reduce;
+  std::vector<Range> keys;  // cells under each pixel
+  bool one_to_one;
+  std::vector<float> sums;
+  std::vector<int32_t> counts;
+
+  PixelRow(const TileRequest& request, int64_t known_keys)
+      : reduce(request.reduce),
+        one_to_one(request.columns == request.keys.size() && request.keys.end <= known_keys),
+        sums(static_cast<size_t>(request.columns)),
+        counts(static_cast<size_t>(request.columns)) {
+    for (int64_t c = 0; c < request.columns; ++c) {
+      keys.push_back(cells_under(c, request.columns, request.keys));
+      keys.back().end = std::min(keys.back().end, known_keys);
+    }
+  }
+
+  void start() {
+    std::ranges::fill(sums, 0.f);
+    std::ranges::fill(counts, 0);
+  }
+
+  /// out[c] becomes the largest weight so far; masked_cell is less than any.
+  void add(const float* row, float* out) {
+    if (one_to_one) {
+      const float* from = row + keys[0].begin;
+      for (size_t c = 0; c < keys.size(); ++c) out[c] = from[c] > out[c] ? from[c] : out[c];
+    } else {
+      for (size_t c = 0; c < keys.size(); ++c)
+        for (int64_t key = keys[c].begin; key < keys[c].end; ++key) out[c] = row[key] > out[c] ? row[key] : out[c];
+    }
+    if (keys[0].begin == 0 && row[0] == not_computed_cell && out[0] < 0) out[0] = not_computed_cell;  // the sink
+    if (reduce == Reduce::Max) return;
+    for (size_t c = 0; c < keys.size(); ++c)
+      for (int64_t key = keys[c].begin; key < keys[c].end; ++key)
+        if (row[key] >= 0) sums[c] += row[key], ++counts[c];
+  }
+
+  void finish(float* out) const {
+    if (reduce == Reduce::Max) return;
+    for (size_t c = 0; c < keys.size(); ++c)
+      if (counts[c] > 0) out[c] = sums[c] / static_cast<float>(counts[c]);
+  }
+};
+
 }  // namespace
 
 Result<Tile> host_tile(const TileRequest& request) {
   assert(request.step && request.rows > 0 && request.columns > 0);
-  const auto source = RowSource::of(request);
+  auto source = WeightRows::of(request);
   if (!source) return source.error();
+  const int64_t keys = source->keys();
   Tile tile{request, std::vector<float>(static_cast<size_t>(request.rows * request.columns), masked_cell),
             std::vector<float>(static_cast<size_t>(request.rows), 0.f)};
-  std::vector<float> row(static_cast<size_t>(source->keys())), scratch(row.size()), sums;
-  std::vector<int64_t> counts;
+  // Rows are made in blocks of about a megabyte, across pixels: a pixel may cover less than one block or many.
+  const int64_t block = std::clamp<int64_t>((256 << 10) / keys, 4, attend_queries);
+  const int64_t last_query = std::min(request.queries.end, source->recorded());
+  std::vector<float> weights(static_cast<size_t>(block * keys)),
+      scratch(request.heads == Heads::One ? 0 : weights.size());
+  Range made;
+  PixelRow pixels(request, keys);
   for (int64_t r = 0; r < request.rows; ++r) {
     float* out = &tile.values[static_cast<size_t>(r * request.columns)];
-    sums.assign(static_cast<size_t>(request.columns), 0.f);
-    counts.assign(static_cast<size_t>(request.columns), 0);
+    float& row_max = tile.row_max[static_cast<size_t>(r)];
+    pixels.start();
     const Range queries = cells_under(r, request.rows, request.queries);
     for (int64_t query = queries.begin; query < queries.end; ++query) {
-      if (!combined_row(*source, request, query, row, scratch)) {
+      if (query >= source->recorded()) {
         std::fill_n(out, request.columns, not_computed_cell);
         continue;
       }
-      tile.row_max[static_cast<size_t>(r)] = std::max(tile.row_max[static_cast<size_t>(r)], *std::ranges::max_element(row));
-      for (int64_t c = 0; c < request.columns; ++c) {
-        const Range keys = cells_under(c, request.columns, request.keys);
-        for (int64_t key = keys.begin; key < std::min(keys.end, source->keys()); ++key) {
-          const float weight = row[static_cast<size_t>(key)];
-          if (weight == not_computed_cell && counts[static_cast<size_t>(c)] == 0) out[c] = not_computed_cell;
-          if (weight < 0) continue;
-          const int64_t seen = counts[static_cast<size_t>(c)]++;
-          sums[static_cast<size_t>(c)] += weight;
-          out[c] = seen == 0 ? weight : std::max(out[c], weight);
-        }
+      if (query >= made.end) {
+        made = {query, std::max(query + 1, std::min(query + block, last_query))};
+        combined_rows(*source, request, made, weights.data(), scratch.data());
       }
+      const float* row = &weights[static_cast<size_t>((query - made.begin) * keys)];
+      row_max = std::max(row_max, largest(row, keys));
+      pixels.add(row, out);
     }
-    if (request.reduce == Reduce::Mean)
-      for (size_t c = 0; c < counts.size(); ++c)
-        if (counts[c] > 0) out[c] = sums[c] / static_cast<float>(counts[c]);
+    pixels.finish(out);
   }
   return tile;
 }

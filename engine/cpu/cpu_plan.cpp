@@ -331,23 +331,8 @@ Result<void> CpuPlan::run_cache(const Node& n) {
 
 AllowedKeys CpuPlan::allowed_keys(int mask_slot) {
   const MaskRule& rule = pass_.feed->masks[static_cast<size_t>(mask_slot)];
-  auto [entry, fresh] = spans_.try_emplace(mask_slot);
-  Spans& spans = entry->second;
-  if (fresh) {
-    for (int64_t t = 0; t < pass_.tokens; ++t) {
-      const auto [begin, end] = rule.span(pass_.past + t, pass_.past + pass_.tokens);
-      spans.begin.push_back(static_cast<int32_t>(begin));
-      spans.end.push_back(static_cast<int32_t>(std::max(begin, end)));
-    }
-  }
-  AllowedKeys allowed{.begin = spans.begin.data(), .end = spans.end.data()};
-  if (rule.kind == MaskRule::Kind::Custom) {
-    allowed.bits = rule.bits->words.data();
-    allowed.words_per_row = rule.bits->words_per_row();
-    allowed.bit_queries = rule.bits->queries;
-    allowed.bit_keys = rule.bits->keys;
-  }
-  return allowed;
+  const auto [entry, fresh] = spans_.try_emplace(mask_slot, rule, pass_.past, pass_.tokens, pass_.past + pass_.tokens);
+  return entry->second.keys(rule);
 }
 
 /// Keys or values as pages of attend_page rows: the cache's own, or this pass's rows in scratch.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/backend.h"
+#include "engine/cpu/allowed.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/layout.h"
 #include "engine/cpu/pool.h"
@@ -46,11 +47,6 @@ class CpuPlan final : public Plan {
     int64_t tokens = 0, asked = 0, past = 0;
     float *logits = nullptr, *pooled = nullptr;
   };
-  /// First and one-past-last key of every query of the pass, for one mask slot.
-  struct Spans {
-    std::vector<int32_t> begin, end;
-  };
-
   const Node& node(NodeId id) const { return (*model_->graph)[id]; }
   int64_t rows(NodeId id) const { return rows_of(node(id), pass_.tokens, pass_.asked); }
   const float* values(NodeId) const;  // rows that an input made
@@ -85,7 +81,7 @@ class CpuPlan final : public Plan {
   std::vector<int64_t> slot_at_;  // first float of each slot
   int64_t lse_at_ = 0, workers_at_ = 0, worker_floats_ = 0;
   std::vector<int32_t> positions_, segments_;
-  std::map<int, Spans> spans_;
+  std::map<int, AllowedSpans> spans_;  // by mask slot
   std::vector<const float*> k_pages_, v_pages_;
 };
 

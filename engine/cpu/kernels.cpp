@@ -15,6 +15,8 @@ namespace {
 #include "engine/cpu/level_linear.h"
 //
 #include "engine/cpu/level_attend.h"
+//
+#include "engine/cpu/level_weights.h"
 
 #if defined(__AVX512F__)
 constexpr char level_name[] = "AVX-512";
@@ -45,6 +47,7 @@ extern const KernelTable CUTAWAY_TABLE(CUTAWAY_LEVEL) = {
     .linear_few = linear_few,
     .linear_many = linear_many,
     .attend = attend,
+    .attention_weights = attention_weights,
     .mean_rows = mean_rows,
     .unit_length = unit_length,
 };

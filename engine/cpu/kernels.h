@@ -40,6 +40,18 @@ struct Attention {
   float* lse = nullptr;      // (T, heads), natural log; -inf for a query that sees nothing
 };
 
+/// The weights of an attention node that has run, for pictures.
+struct AttentionWeights {
+  const float* const* q_pages = nullptr;    // pages of attend_page rows of (heads * head_dim), by position
+  const float* const* k_pages = nullptr;    // pages of attend_page rows of (kv_heads * head_dim)
+  const float* const* lse_pages = nullptr;  // pages of attend_page rows of (heads)
+  int64_t keys = 0;
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  double scale = 1;
+  AllowedKeys allowed;  // begin[0] and end[0] are those of the first query asked for
+  float masked = -1;    // what stands for a weight where there is none
+};
+
 inline constexpr int64_t attend_page = 16;     // rows of a page of keys or values
 inline constexpr int64_t attend_queries = 64;  // queries in a block
 inline constexpr int64_t attend_keys = 128;    // keys in a block
@@ -50,6 +62,10 @@ inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim) {
   const int64_t block = attend_queries * (2 * head_dim + attend_keys + 4) + attend_keys * 2 * head_dim;
   const int64_t row = (keys + 15) / 16 * 16 + 2 * head_dim;
   return (block > row ? block : row) + 128;
+}
+/// Doubles of scratch that attention_weights() needs.
+inline constexpr int64_t weights_scratch(int64_t head_dim) {
+  return (attend_queries + attend_keys) * head_dim + attend_queries + 2 * attend_keys + 16;
 }
 /// Floats of scratch that linear_many() needs for `outs` outputs.
 inline constexpr int64_t linear_scratch(WeightType type, int64_t outs, int64_t ins) {
@@ -84,6 +100,9 @@ struct KernelTable {
   /// softmax(scale q k^T | allowed) v of one head and queries [q_begin, q_end) of the pass, at most attend_queries.
   /// A masked key enters neither maximum nor sum; a query without keys gets context 0 and lse -inf.
   void (*attend)(const Attention&, int64_t head, int64_t q_begin, int64_t q_end, float* scratch);
+  /// e^(scale q k^T - lse) of one head for queries [q_begin, q_end), at most attend_queries: out is (queries, keys).
+  void (*attention_weights)(const AttentionWeights&, int64_t head, int64_t q_begin, int64_t q_end, float* out,
+                            double* scratch);
   /// Mean over rows, (width).
   void (*mean_rows)(const float* x, int64_t rows, int64_t width, float* out);
   /// x / max(|x|, 1e-12) per row; out may be x.

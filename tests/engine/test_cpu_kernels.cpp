@@ -15,6 +15,7 @@ using namespace cutaway;
 
 namespace {
 
+constexpr float masked = -1;
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 
@@ -357,6 +358,59 @@ class TestCpuKernels : public QObject {
         QVERIFY2(difference(p.lse, lse) < 5e-6, qPrintable(what + QString(" lse %1").arg(difference(p.lse, lse))));
       }
     }
+  }
+
+  void attention_weights_data() { levels(); }
+  void attention_weights() {  // rebuilt from q, k and lse, they are the softmax
+    QFETCH(const KernelTable*, kernels);
+    using Kind = MaskRule::Kind;
+    for (int64_t keys : {1, 5, 64, 150})
+      for (int64_t dim : {1, 33})
+        for (const MaskRule& rule :
+             {MaskRule{Kind::Causal}, MaskRule{Kind::Bidirectional}, MaskRule{Kind::Window, 7}, painted(keys, keys)}) {
+          const int64_t heads = 4, kv_heads = 2;
+          Problem p(0, keys, heads, kv_heads, dim, rule);
+          p.q.resize(static_cast<size_t>((keys + 15) * heads * dim));
+          Doubles context, lse;
+          p.twin(context, lse);
+          const Floats lse_rows(lse.begin(), lse.end());
+          std::vector<const float*> q_pages, lse_pages;
+          for (int64_t row = 0; row < keys; row += attend_page) {
+            q_pages.push_back(&p.q[static_cast<size_t>(row * heads * dim)]);
+            lse_pages.push_back(&lse_rows[static_cast<size_t>(row * heads)]);
+          }
+          const int64_t first = keys / 3, last = std::min(keys, first + attend_queries);
+          AttentionWeights a{q_pages.data(),
+                             p.k_pages.data(),
+                             lse_pages.data(),
+                             keys,
+                             heads,
+                             kv_heads,
+                             dim,
+                             0.3f,
+                             {p.begin.data() + first, p.end.data() + first},
+                             masked};
+          if (rule.bits)
+            a.allowed.bits = rule.bits->words.data(), a.allowed.words_per_row = rule.bits->words_per_row(),
+            a.allowed.bit_queries = rule.bits->queries, a.allowed.bit_keys = rule.bits->keys;
+          Floats out(static_cast<size_t>((last - first) * keys));
+          Doubles scratch(static_cast<size_t>(weights_scratch(dim)), std::nan(""));
+          for (int64_t head = 0; head < heads; ++head) {
+            kernels->attention_weights(a, head, first, last, out.data(), scratch.data());
+            for (int64_t i = first; i < last; ++i)
+              for (int64_t j = 0; j < keys; ++j) {
+                double dot = 0;
+                for (int64_t d = 0; d < dim; ++d)
+                  dot += static_cast<double>(p.q[static_cast<size_t>((i * heads + head) * dim + d)]) *
+                         p.k[static_cast<size_t>((j * kv_heads + head / 2) * dim + d)];
+                const double want =
+                    rule.allowed(i, j) ? std::exp(0.3f * dot - lse[static_cast<size_t>(i * heads + head)]) : masked;
+                const float got = out[static_cast<size_t>((i - first) * keys + j)];
+                QVERIFY2(std::abs(got - want) < 2e-6,
+                         qPrintable(QString("%1 %2: %3, not %4").arg(i).arg(j).arg(got).arg(want)));
+              }
+          }
+        }
   }
 
   void attend_survives_large_scores_data() { levels(); }

@@ -305,6 +305,12 @@ class TestCpuPlan : public QObject {
         const auto ids = some_ids(model->spec, T);
         const Ran ran = read(model, *backend, *plan, ids, {T}, masks);
         const Interpreter want(*model, ids, masks);
+        for (const Node& node : model->graph->nodes) {  // all that has a row a token was recorded
+          const bool ids_or_map = node.shape.size() == 1 || node.op == Op::mask || node.op == Op::probs;
+          const bool rows_are_tokens =
+              node.shape[0].law == Law::T || (node.shape.size() > 1 && node.shape[1].law != Law::Fixed);
+          QCOMPARE(ran.rows.contains(node.id), !node.head && !ids_or_map && rows_are_tokens);
+        }
         for (const auto& [id, rows] : ran.rows) {
           const Doubles& twin = want.rows[static_cast<size_t>(id)];
           QCOMPARE(rows.size(), twin.size());
