@@ -117,7 +117,7 @@ std::string fitted(std::string_view utf8, Face face, float px, float width) {
   const std::u32string letters = letters_of(utf8);
   float whole = 0;
   for (const char32_t letter : letters) whole += advance_of(m, face, letter) * px;
-  if (whole <= width) return std::string(utf8);
+  if (whole <= width + 0.05f) return std::string(utf8);
   std::string cut;
   float used = advance_of(m, face, U'…') * px;
   for (const char32_t letter : letters) {

@@ -106,6 +106,7 @@ std::string say_bytes(double bytes) {
 
 std::string say_ms(double ms) {
   if (ms >= 999.5) return say_number(ms / 1000) + " " + std::string(say(Word::UnitS));
+  if (ms > 0 && ms < 0.0995) return say_number(ms * 1000) + " " + std::string(say(Word::UnitUs));
   return say_number(ms) + " " + std::string(say(Word::UnitMs));
 }
 

@@ -105,6 +105,8 @@ class TestWords : public QObject {
     QCOMPARE(say_bytes(512), std::string("512 B"));
     QCOMPARE(say_bytes(73728. * 1024), std::string("72.0 MiB"));
     QCOMPARE(say_ms(1.84), std::string("1.84 ms"));
+    QCOMPARE(say_ms(0.00192), std::string("1.92 µs"));
+    QCOMPARE(say_ms(12345), std::string("12.3 s"));
     QCOMPARE(say_percent(0.312), std::string("31.2 %"));
     QCOMPARE(say_percent(0.0000412), std::string("0.00412 %"));
     set_language(Language::Russian);

@@ -200,7 +200,7 @@ void AttentionMap::draw_labels(Canvas& c, const Scene& s, const MapOf& map) {
   const float y = map_.y - 8;
   put(c, map_.x - 8, y, say(Word::At), {Face::Sans, 10, t.dim, Align::Right});
   // The header of the right column would meet the turned labels of the last keys; it stands below the column.
-  put(c, map_.right() + 8, map_.bottom() + 10, say(Word::Predicts), {Face::Sans, 10, t.dim});
+  put(c, map_.right() + 8, map_.bottom() + 10, fitted(say(Word::Predicts), Face::Sans, 10, c.area().right() - map_.right() - 8), {Face::Sans, 10, t.dim});
 }
 
 /// Positions at round steps where cells are too small for tokens.
@@ -324,7 +324,7 @@ void AttentionMap::draw_profile(Canvas& c, Rect area, const Scene& s, const MapO
   for (double v = 0; v <= most * 1.0001; v += tick) {
     const float y = std::round(plot.bottom() - static_cast<float>(v / most) * plot.h);
     c.fill({plot.x, y, plot.w, 1}, t.hairline.alpha(150));
-    put(c, plot.x - 6, y, v == 0 ? "0" : say_number(v), {Face::Sans, 10, t.dim, Align::Right});
+    put(c, plot.x - 6, y, v == 0 ? "0" : v >= 0.001 ? say_fixed(v, std::max(0, static_cast<int>(std::ceil(-std::log10(tick) - 1e-6)))) : say_number(v), {Face::Sans, 10, t.dim, Align::Right});
   }
   const float w = plot.w / static_cast<float>(columns), gap = w >= 8 ? 4.f : w >= 4 ? 1.f : 0.f;
   const int64_t on = s.at.cursor ? s.at.cursor->key : s.at.pins.empty() ? -1 : s.at.pins.back().key;
@@ -349,7 +349,7 @@ std::vector<Readout> AttentionMap::readout(const Scene& s, TileSource& tiles) co
   if (!map || map->queries == 0) return {};
   std::vector<Readout> lines;
   const auto add = [&](Word label, std::string value) { lines.push_back({std::string(say(label)), std::move(value)}); };
-  const std::optional<Cell> at = s.at.cursor ? s.at.cursor : s.at.pins.empty() ? std::nullopt : std::optional(s.at.pins.back());
+  const Cell* at = s.at.cursor ? &*s.at.cursor : s.at.pins.empty() ? nullptr : &s.at.pins.back();
   const int64_t q = row_in_view(s, *map);
   const auto row = row_of(tiles, s, *map, q);
   const auto place = [&](int64_t p) { return token_in_text(*s.step, p) + " " + std::to_string(p); };

@@ -106,12 +106,12 @@ void CacheView::draw(Canvas& c, const Scene& s) {
                                  say_count(all.rows, Word::TokenOne, Word::TokenFew, Word::TokenMany)}));
   capacity_ = std::max<int64_t>(1, all.capacity);
   const bool beside = area.w >= 760;
-  const float below = beside ? 40.f : 250.f;
+  const float below = beside ? 52.f : 266.f;
   const float width = beside ? area.w - 340 : area.w - 32;
-  cells_ = {area.x + 48, area.y + title_height + 28, width - 32 - 76, std::max(40.f, std::min(area.h - title_height - 28 - below, 26.f * static_cast<float>(layers.size())))};
+  cells_ = {area.x + 48, area.y + title_height + 28, width - 32 - 76, std::max(40.f, std::min(area.h - title_height - 28 - below, 40.f * static_cast<float>(layers.size())))};
   draw_cells(c, s, layers);
   const Rect figures = beside ? Rect{area.right() - 316, area.y + title_height, 300, area.h - title_height - 12}
-                              : Rect{area.x + 16, cells_.bottom() + 36, area.w - 32, area.bottom() - cells_.bottom() - 44};
+                              : Rect{area.x + 16, cells_.bottom() + 48, area.w - 32, area.bottom() - cells_.bottom() - 56};
   draw_figures(c, figures, s, all, static_cast<int64_t>(layers.size()));
 }
 
@@ -149,6 +149,13 @@ void CacheView::draw_cells(Canvas& c, const Scene& s, const std::vector<LayerCac
   const int64_t step = tick_step(per, 56);
   for (int64_t k = 0; k <= capacity_; k += step)
     put(c, cells_.x + per * static_cast<float>(k), cells_.bottom() + 10, say_integer(k), {Face::Sans, 10, t.dim, Align::Center});
+  float x = cells_.x;
+  const float below = cells_.bottom() + 28;
+  c.fill({x, below - 5, 10, 10}, t.bar);
+  put(c, x + 16, below, say(Word::UsedCell), {Face::Sans, 11, t.dim});
+  x = put_mark(c, x + 32 + c.text_width(say(Word::UsedCell), Face::Sans, 11), below, false, t.hairline, say(Word::FreeCell));
+  c.fill({x + 4, below - 6, 1, 12}, t.dim);
+  put(c, x + 12, below, say(Word::PageEdge, {std::to_string(page_rows)}), {Face::Sans, 11, t.dim});
 }
 
 /// Measured bytes upright, bytes from the law marked as such.

@@ -97,8 +97,9 @@ void HeadGrid::draw_in(Canvas& c, Rect area, const Scene& s) {
   int64_t heads = 1;
   for (const Row& row : rows) heads = std::max(heads, row.heads);
   const std::string mode(say(s.at.scale == ScaleMode::Row ? Word::ScaleRow : s.at.scale == ScaleMode::Global ? Word::ScaleGlobal : Word::ScaleLog));
+  const std::string sizes = say(Word::GridSub, {std::to_string(rows.size()), std::to_string(heads), mode});
   put_title(c, area, say(Word::ViewHeads),
-            say(Word::GridSub, {std::to_string(rows.size()), std::to_string(heads), mode}));
+            s.step->model->random_weights ? sizes + " · " + std::string(say(Word::RandomWeightsShort)) : sizes);
   const float left = area.x + 44, top = area.y + title_height + 24;
   const float w = (area.right() - 16 - left) / static_cast<float>(heads), h = (area.bottom() - 12 - top) / static_cast<float>(rows.size());
   const bool badges = w >= 76 && h >= 90;
@@ -133,8 +134,6 @@ void HeadGrid::draw_in(Canvas& c, Rect area, const Scene& s) {
             {Face::Sans, 10, t.secondary});
     }
   }
-  if (s.step->model->random_weights)
-    put(c, area.right() - 16, area.y + 20, say(Word::RandomWeights), {Face::Sans, 11, t.dim, Align::Right});
 }
 
 const HeadGrid::Thumb* HeadGrid::at(Point p) const {

@@ -14,9 +14,9 @@ namespace {
 constexpr float row_height = 22;
 
 /// How many of the listed tokens the sampler may take: the top_k best, then the smallest set with mass top_p, of the
-/// distribution at its temperature. Probabilities as listed; the tail beyond the list counts as its mass.
+/// distribution at its temperature; -1 for the greedy one, which takes the first.
 int64_t kept_by(const Sampling& sampling, const std::vector<TokenChoice>& best) {
-  if (sampling.temperature == 0) return 1;
+  if (sampling.temperature == 0) return -1;
   auto n = static_cast<int64_t>(best.size());
   if (sampling.top_k > 0) n = std::min(n, sampling.top_k);
   if (sampling.top_p >= 1) return n;

@@ -13,7 +13,7 @@
 namespace cutaway {
 namespace {
 
-constexpr float label_width = 84, value_width = 76, zone_px = 10.5f;
+constexpr float label_width = 92, value_width = 76, zone_px = 10.5f;
 
 struct Zone {
   double width = 0;
