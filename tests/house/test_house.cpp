@@ -107,9 +107,10 @@ void TestHouse::shaders_have_a_head() {
   for (const SourceFile& file : tree_) {
     if (!file.ends_with(".comp") && !file.ends_with(".vert") && !file.ends_with(".frag")) continue;
     const std::string name = file.path.substr(file.path.rfind('/') + 1);
-    size_t head = 0;
-    while (head < file.lines.size() && file.lines[head].starts_with("//")) ++head;
-    if (head < 3 || !file.lines[0].starts_with("// " + name))
+    const size_t first = !file.lines.empty() && file.lines[0].starts_with("#version");
+    size_t last = first;
+    while (last < file.lines.size() && file.lines[last].starts_with("//")) ++last;
+    if (last < first + 3 || !file.lines[first].starts_with("// " + name))
       faults += file.place(0) + ": begins without \"// " + name + "\" and what it binds, works on and promises\n";
   }
   report(faults);
