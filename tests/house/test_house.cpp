@@ -110,7 +110,7 @@ void TestHouse::shaders_have_a_head() {
     const size_t first = !file.lines.empty() && file.lines[0].starts_with("#version");
     size_t last = first;
     while (last < file.lines.size() && file.lines[last].starts_with("//")) ++last;
-    if (last < first + 3 || !file.lines[first].starts_with("// " + name))
+    if (last == first || !file.lines[first].starts_with("// " + name))
       faults += file.place(0) + ": begins without \"// " + name + "\" and what it binds, works on and promises\n";
   }
   report(faults);
