@@ -11,6 +11,10 @@ namespace {
 constexpr size_t alignment = 256;
 constexpr size_t usual_block_bytes = size_t{32} << 20;
 
+Error no_room(size_t bytes, const char* what) {
+  return machine_error("Vulkan: the device has no {} MiB left for {}", (bytes >> 20) + 1, what);
+}
+
 size_t rounded(size_t bytes) { return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment; }
 
 struct Wanted {
@@ -35,6 +39,13 @@ Buffer::~Buffer() {
 
 Memory::Memory(std::shared_ptr<const Core> core) : core_(std::move(core)), device_(core_->device()) {
   vkGetPhysicalDeviceMemoryProperties(core_->physical(), &properties_);
+  VkPhysicalDeviceMaintenance4Properties most_buffer{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES};
+  VkPhysicalDeviceMaintenance3Properties most_memory{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+  VkPhysicalDeviceProperties2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+  all.pNext = &most_buffer;
+  most_buffer.pNext = &most_memory;
+  vkGetPhysicalDeviceProperties2(core_->physical(), &all);
+  most_block_bytes_ = std::min(most_buffer.maxBufferSize, most_memory.maxMemoryAllocationSize);
 }
 
 Memory::~Memory() {
@@ -69,14 +80,15 @@ Result<VkDeviceMemory> Memory::allocate(VkMemoryRequirements need, VkMemoryPrope
   VkDeviceMemory memory = VK_NULL_HANDLE;
   const VkResult status = vkAllocateMemory(device_, &info, nullptr, &memory);
   if (status == VK_ERROR_OUT_OF_DEVICE_MEMORY || status == VK_ERROR_OUT_OF_HOST_MEMORY)
-    return machine_error("Vulkan: the device has no {} MiB left for {}", (need.size >> 20) + 1, what);
+    return no_room(need.size, what);
   if (auto ok = check(status, "vkAllocateMemory"); !ok) return ok.error();
   return memory;
 }
 
 Result<size_t> Memory::add_block(size_t bytes, MemoryKind kind, const char* what) {
+  if (bytes > most_block_bytes_) return no_room(bytes, what);
   Block block;
-  block.bytes = std::max(bytes, usual_block_bytes);
+  block.bytes = std::max(bytes, std::min<size_t>(usual_block_bytes, most_block_bytes_));
   block.kind = kind;
   VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
   info.size = block.bytes;

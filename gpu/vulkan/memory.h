@@ -76,6 +76,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   std::shared_ptr<const Core> core_;  // outlives every buffer
   VkDevice device_;
   VkPhysicalDeviceMemoryProperties properties_{};
+  VkDeviceSize most_block_bytes_ = 0;
   mutable std::mutex mutex_;
   std::vector<Block> blocks_;       // a destroyed one keeps its index, with bytes 0
 };
