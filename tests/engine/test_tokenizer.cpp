@@ -89,6 +89,28 @@ class TestTokenizer : public QObject {
     }
   }
 
+  void bundled() {  // mini-gpt's and mini-bert's own, against what Hugging Face made of them (tests/goldens/make.py)
+    const QString root = CUTAWAY_SOURCE_DIR;
+    const auto gpt = Tokenizer::read((root + "/assets/models/mini-gpt/tokenizer.json").toStdString());
+    const auto bert = Tokenizer::read((root + "/assets/models/mini-bert/tokenizer.json").toStdString());
+    QVERIFY2(gpt, gpt ? "" : gpt.error().text.c_str());
+    QVERIFY2(bert, bert ? "" : bert.error().text.c_str());
+    QFile file(root + "/tests/goldens/tokenizer-mini.json");
+    QVERIFY(file.open(QIODevice::ReadOnly));
+    const QJsonArray cases = QJsonDocument::fromJson(file.readAll()).array();
+    QVERIFY(cases.size() > 50);
+    for (const QJsonValue& one : cases) {
+      const std::string text = one["text"].toString().toStdString();
+      const auto plain = (*gpt)->encode(text, true), wrapped = (*bert)->encode(text, true);
+      QVERIFY2(plain && plain->ids == ids_of(one["ids"]), text.c_str());
+      QVERIFY2(wrapped && wrapped->ids == ids_of(one["ids_mini_bert"]), text.c_str());
+      QCOMPARE((*gpt)->decode(plain->ids), one["decoded"].toString().toStdString());
+    }
+    const SpecialIds s = (*bert)->specials();
+    QVERIFY(s.mask >= 0 && s.cls >= 0 && s.sep >= 0 && s.pad >= 0 && s.eos >= 0);
+    QCOMPARE((*gpt)->size(), 2048);
+  }
+
   void bert_specials_and_decoding() {
     const auto tokenizer = vocabulary("bert-bge");
     if (!tokenizer) QSKIP("needs ../shared/data");
