@@ -35,7 +35,7 @@ void ExportCall::add_to(Arguments& arguments) {
       .option("--scale", scale, "MODE", "row (a row's largest weight is full colour), global or log")
       .flag("--no-sink", no_sink, "Takes key 0 out and divides each row by what is left")
       .option("--preset", preset, "NAME", "column, two-columns, slide or post")
-      .option("--size", size, "WxH", "Pixels of the figure, 960x720 when absent")
+      .option("--size", size, "WxH", "Pixels of the figure, 820x760 when absent")
       .option("--png-scale", png_scale, "X", "Pixels of the image per pixel of the figure")
       .option("--theme", theme, "NAME", "light or dark")
       .option("--language", language, "NAME", "en or ru")

@@ -52,6 +52,11 @@ Result<Footprint> footprint(const Graph& graph, int64_t context, int64_t batch, 
 
 Json whole_bytes(double bytes) { return static_cast<int64_t>(bytes + 0.5); }
 
+/// Without --dtype: what this program would take, weights as they are stored and the cache in fp32.
+std::string own_dtype(const ModelShape& shape) {
+  return shape.stored == DType::F16 ? "fp16" : shape.stored == DType::BF16 ? "bf16" : "fp32";
+}
+
 struct FootprintCall {
   std::string model;
   Given context, batch, dtype, cache_dtype;
@@ -66,7 +71,7 @@ Result<void> run(const FootprintCall& call) {
   if (!context) return context.error();
   const Result<int64_t> batch = whole("--batch", call.batch, 1, 1, 1 << 20);
   if (!batch) return batch.error();
-  const Result<Storage> weights = storage_named("--dtype", call.dtype.value_or("fp32"));
+  const Result<Storage> weights = storage_named("--dtype", call.dtype.value_or(own_dtype(*shape)));
   if (!weights) return weights.error();
   const Result<Storage> cache = storage_named("--cache-dtype", call.cache_dtype.value_or(call.dtype.value_or("fp32")));
   if (!cache) return cache.error();
@@ -110,7 +115,8 @@ Result<void> footprint_call(const Words& words) {
   arguments.positional("MODEL", call.model, "A name of `cutaway list`, blueprints too, or a folder with config.json")
       .option("--context", call.context, "N", "Tokens; what the model was made for when absent")
       .option("--batch", call.batch, "B", "Sequences, each of that length")
-      .option("--dtype", call.dtype, "TYPE", "Of weights and cache: fp32, fp16, bf16, fp8, q8_0 or q4_0")
+      .option("--dtype", call.dtype, "TYPE",
+              "Of weights and cache: fp32, fp16, bf16, fp8, q8_0 or q4_0; as this program keeps them when absent")
       .option("--cache-dtype", call.cache_dtype, "TYPE", "Of the cache alone")
       .flag("--json", call.json, "Prints one JSON object");
   const Result<bool> go_on = arguments.read(words);

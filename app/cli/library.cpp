@@ -7,6 +7,7 @@
 #include "app/assets.h"
 #include "engine/architecture.h"
 #include "engine/files/bounded_reader.h"
+#include "gpu/vulkan_backend.h"
 
 namespace cutaway {
 
@@ -60,7 +61,7 @@ Result<ModelShape> shape_of_config(const LibraryEntry& entry) {
     spec->has_head = false;
     spec->objective = Objective::Embedding;
   }
-  return ModelShape{*spec, std::make_shared<const Graph>(build_graph(*spec))};
+  return ModelShape{*spec, std::make_shared<const Graph>(build_graph(*spec)), std::nullopt};
 }
 
 }  // namespace
@@ -84,7 +85,7 @@ Result<ModelShape> read_shape(const std::string& model) {
   if (!entry->blueprint && has_weights(entry->folder)) {
     const Result<ModelPtr> opened = open_model(entry->folder, {});
     if (!opened) return opened.error();
-    return ModelShape{(*opened)->spec, (*opened)->graph};
+    return ModelShape{(*opened)->spec, (*opened)->graph, (*opened)->weights->storage_dtype()};
   }
   return shape_of_config(*entry);
 }
@@ -103,12 +104,39 @@ Result<ModelPtr> open_named(const std::string& model, const OpenOptions& options
   return open_model(entry->folder, options, progress);
 }
 
-std::vector<DeviceEntry> devices() { return {{"cpu", make_cpu_backend(0)->info().device, true}}; }
+Result<ModelPtr> open_tokenizer(const std::string& model) {
+  const Result<LibraryEntry> entry = find(model);
+  if (!entry) return entry.error();
+  const std::string file = entry->folder + "/tokenizer.json";
+  if (!is_file(file)) return error("{} has no tokenizer.json", model);
+  Result<std::shared_ptr<const Tokenizer>> tokenizer = Tokenizer::read(file);
+  if (!tokenizer) return tokenizer.error();
+  const Result<ModelShape> shape = shape_of_config(*entry);
+  if (!shape) return shape.error();
+  auto opened = std::make_shared<Model>();
+  opened->name = model;
+  opened->path = entry->folder;
+  opened->spec = shape->spec;
+  opened->tokenizer = std::move(*tokenizer);
+  return ModelPtr(opened);
+}
+
+std::vector<DeviceEntry> devices() {
+  std::vector<DeviceEntry> entries = {{"cpu", make_cpu_backend(0)->info().device, true}};
+  for (const DeviceFound& device : devices_found())
+    if (device.usable) entries.push_back({"vulkan", device.name, !device.is_cpu});
+  return entries;
+}
 
 Result<std::shared_ptr<Backend>> choose_backend(std::string_view name, int threads) {
-  if (name == "auto" || name == "cpu") return make_cpu_backend(threads);
-  if (name == "vulkan") return machine_error("--backend is vulkan; this build has no Vulkan back end");
+  const auto is_card = [](const DeviceFound& device) { return device.usable && !device.is_cpu; };
   if (name == "cuda") return machine_error("--backend is cuda; there is no CUDA back end in this build");
+  if (name == "vulkan" || (name == "auto" && std::ranges::any_of(devices_found(), is_card))) {
+    const Result<std::shared_ptr<Device>> device = open_device({});
+    if (device) return make_vulkan_backend(*device);
+    if (name == "vulkan") return device.error();
+  }
+  if (name == "auto" || name == "cpu") return make_cpu_backend(threads);
   return error("--backend is \"{}\"; it can be auto, cpu, vulkan or cuda", name);
 }
 

@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ std::vector<LibraryEntry> library();
 struct ModelShape {
   ModelSpec spec;
   std::shared_ptr<const Graph> graph;
+  std::optional<DType> stored;  // type of the weights in the files; nothing where there are none
 };
 /// The shape of a bundled model, a blueprint or a folder, for laws: nothing is computed and no weight is read. A folder
 /// with weights is checked against them as if it were opened; one with config.json alone is taken at its word.
@@ -29,6 +31,9 @@ Result<ModelShape> read_shape(const std::string& model);
 /// A bundled name, a blueprint's name (needs options.random_seed) or a folder. Fails with Fault::Machine when the
 /// weights need more memory than is free.
 Result<ModelPtr> open_named(const std::string& model, const OpenOptions&, Progress* = nullptr);
+
+/// The same without weights and graph: spec and tokenizer alone, for what only reads text.
+Result<ModelPtr> open_tokenizer(const std::string& model);
 
 struct DeviceEntry {
   std::string backend;    // "cpu", "vulkan"

@@ -1,5 +1,6 @@
 // cutaway tokenize
 #include "app/cli/json.h"
+#include "app/cli/library.h"
 
 namespace cutaway {
 
@@ -8,13 +9,13 @@ Result<void> tokenize_call(const Words& words) {
   std::string text;
   Arguments arguments("tokenize",
                       "Ids and pieces of a text, as `cutaway run --prompt` takes them, special tokens included.");
-  arguments.positional("MODEL", options.model, "A name of `cutaway list`, or a folder with tokenizer.json")
-      .positional("TEXT", text, "The text; after -- when it begins with a dash")
-      .flag("--json", options.json, "Prints one JSON object");
+  options.add_to(arguments);
+  arguments.positional("TEXT", text, "The text; after -- when it begins with a dash");
   const Result<bool> go_on = arguments.read(words);
   if (!go_on) return go_on.error();
   if (!*go_on) return {};
-  const Result<ModelPtr> model = options.open();
+  if (const Result<OpenOptions> given = options.open_options(); !given) return given.error();
+  const Result<ModelPtr> model = open_tokenizer(options.model);
   if (!model) return model.error();
   const Result<Input> read = encode_text(**model, "TEXT", text);
   if (!read) return read.error();

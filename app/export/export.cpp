@@ -21,7 +21,7 @@ constexpr ExportPreset presets[] = {
     {"slide", 880, 495, 0, 1920.f / 880},
     {"post", 825, 620, 0, 2400.f / 825},
 };
-constexpr ExportPreset own_size = {"", 960, 720, 0, 2};
+constexpr ExportPreset own_size = {"", 820, 760, 0, 2};
 
 std::string joined(std::span<const std::string_view> names) {
   std::string text;

@@ -15,7 +15,7 @@ namespace cutaway {
 struct ExportOptions {
   bool dark = false;  // a paper's figure is light
   Language language = Language::English;
-  std::string preset;           // a name of export_presets(); "": a figure of 960 x 720
+  std::string preset;           // a name of export_presets(); "": a figure of 820 x 760
   float width = 0, height = 0;  // logical pixels of the figure; 0: the preset's
   float scale = 0;              // PNG: pixels of the image per logical pixel; 0: the preset's
   bool transparent = false;     // no ground under the figure

@@ -16,18 +16,14 @@ namespace cutaway {
 
 namespace {
 
-constexpr float margin = 12, title_px = 15, line_px = 9, line_height = 12;
+constexpr float margin = 12, head_px = 11, line_px = 9, line_height = 12;
 constexpr double mm_per_px = 25.4 / 96, points_per_mm = 72 / 25.4;
 constexpr int pdf_dpi = 1200, most_lines = 3;
 constexpr double most_pixels = 256e6;  // a gigabyte of image
 
+/// What a reader of the file's properties sees: the view says layer and head in its own title.
 std::string title_of(const Figure& figure) {
-  const Selection& at = figure.scene.at;
-  const std::string heads = at.heads == Heads::Mean ? "mean" : at.heads == Heads::Max ? "max" : std::to_string(at.head);
-  const NodeId probs = figure.scene.step->graph().in(at.block, Role::Probs);
-  std::string title = fmt::format("{} · {}", say(figure.view.name()), figure.scene.step->model->name);
-  if (probs != no_node) title += fmt::format(" · L{} H{}", figure.scene.step->graph()[probs].layer, heads);
-  return title;
+  return fmt::format("{} · {}", figure.scene.step->model->name, say(figure.view.name()));
 }
 
 /// The text in lines that fit; what does not fit in the last one is cut with an ellipsis.
@@ -56,10 +52,10 @@ void draw(Canvas& canvas, const Figure& figure) {
   const Theme& theme = canvas.theme();
   const std::vector<std::string> lines = wrapped(canvas, figure.line, page.w - 2 * margin);
   const float foot = static_cast<float>(lines.size()) * line_height + margin;
-  const float head = margin + title_px + 8;
+  const float head = margin + head_px + 4;
   canvas.begin_group("title");
-  canvas.text({margin, margin + title_px - 2}, title_of(figure),
-              {.face = Face::SansSemibold, .px = title_px, .color = theme.text});
+  canvas.text({margin, margin + head_px}, title_of(figure),
+              {.face = Face::Sans, .px = head_px, .color = theme.secondary});
   canvas.end_group();
   canvas.begin_group(figure.view.id());
   InsetCanvas inset(canvas, {margin, head, page.w - 2 * margin, page.h - head - foot - 4});

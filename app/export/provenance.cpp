@@ -20,16 +20,23 @@ std::string heads_of(const Selection& at) {
   return at.heads == Heads::Mean ? "mean" : at.heads == Heads::Max ? "max" : std::to_string(at.head);
 }
 
+/// What was read, or the ids where no tokenizer makes text of them.
+std::string text_of(const Snapshot& step) {
+  if (!step.text.empty()) return step.text;
+  std::string ids = "ids";
+  for (const int32_t id : step.ids) ids += fmt::format(" {}", id);
+  return ids;
+}
+
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> provenance_of(const Scene& scene, std::string_view view,
-                                                               bool with_text) {
+Provenance provenance_of(const Scene& scene, std::string_view view, bool with_text) {
   const Snapshot& step = *scene.step;
   const Model& model = *step.model;
   const NodeId probs = step.graph().in(scene.at.block, Role::Probs);
   std::string masks;
   for (const MaskRule& rule : step.masks) masks += (masks.empty() ? "" : ", ") + rule.text();
-  std::vector<std::pair<std::string, std::string>> said = {
+  Provenance said = {
       {"program", "Cutaway " CUTAWAY_VERSION},
       {"model", model.name},
       {"weights", weights_of(model)},
@@ -45,7 +52,7 @@ std::vector<std::pair<std::string, std::string>> provenance_of(const Scene& scen
       {"backend", step.backend_name},
       {"dtype", model.weights ? std::string(spelt(model.weights->storage_dtype())) : ""},
   };
-  if (with_text) said.emplace_back("text", step.text);
+  if (with_text) said.emplace_back("text", text_of(step));
   return said;
 }
 

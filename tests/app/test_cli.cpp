@@ -1,0 +1,455 @@
+// The command line from outside: forms, exit codes, JSON, and answers against transformers' own (tests/goldens).
+#include <QTest>
+#include <algorithm>
+#include <cmath>
+
+#include "engine/files/tensor_files.h"
+#include "tests/app/program.h"
+
+using namespace cutaway;
+
+class TestCli : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    QVERIFY2(QFile::exists(qEnvironmentVariable("CUTAWAY_BINARY")), "CUTAWAY_BINARY names no file");
+  }
+  void help_and_version();
+  void given_wrong_data();
+  void given_wrong();
+  void machine_cannot();
+  void list();
+  void tokenize();
+  void ids_equal_prompt();
+  void steps_are_exact();
+  void seeds();
+  void brackets_and_dashes();
+  void fills();
+  void embedding();
+  void next_token_as_transformers();
+  void trace_as_transformers();
+  void trace_with_steps();
+  void failed_trace_leaves_nothing();
+  void footprint_figures_data();
+  void footprint_figures();
+  void footprint_is_what_a_run_takes();
+  void advise_data();
+  void advise();
+  void bench();
+  void full_disk();
+  void link_to_the_program();
+
+ private:
+  TinyModel gpt_;
+  TinyModel bert_{tiny_bert(), "mini-bert"};
+};
+
+void TestCli::help_and_version() {
+  QVERIFY(program({"--version"}).out.startsWith("cutaway "));
+  QVERIFY(program({"--help"}).out.contains("run"));
+  for (const char* call : {"list", "run", "export", "footprint", "advise", "bench", "tokenize"}) {
+    const Said said = program({call, "--help"});
+    QCOMPARE(said.code, 0);
+    QVERIFY2(said.out.contains("--json") || said.out.contains("--view"), call);
+  }
+}
+
+void TestCli::given_wrong_data() {
+  QTest::addColumn<QStringList>("arguments");
+  QTest::addColumn<QString>("names");  // what the line must name
+  const QString gpt = gpt_.path(), golden = source("tests/goldens/gpt2-plain");
+  const auto row = [](const char* name, const QStringList& arguments, const char* names) {
+    QTest::newRow(name) << arguments << QString(names);
+  };
+  const auto tiny = [&](const QStringList& rest) { return gpt_.call("run", rest); };
+  row("unknown call", {"frobnicate"}, "frobnicate");
+  row("unknown option", tiny({"--prompt", "a", "--frobnicate"}), "--frobnicate");
+  row("unknown model", {"run", "no-such-model", "--prompt", "a"}, "no-such-model");
+  row("no model", {"run"}, "MODEL");
+  row("no input", tiny({}), "--prompt");
+  row("two inputs", tiny({"--prompt", "a", "--ids", "1"}), "--ids");
+  row("empty prompt", tiny({"--prompt", ""}), "--prompt");
+  row("empty prompt with =", tiny({"--prompt=", "--json"}), "--prompt");
+  row("empty ids", tiny({"--ids", ""}), "--ids");
+  row("junk ids", tiny({"--ids", "1,x"}), "\"x\"");
+  row("ids with a hole", tiny({"--ids", "1,,2"}), "--ids");
+  row("id too large", tiny({"--ids", "1,2048"}), "2047");
+  row("id negative", tiny({"--ids", "-1"}), "-1");
+  row("id beyond int64", tiny({"--ids", "99999999999999999999"}), "99999999999999999999");
+  row("prompt file missing", tiny({"--prompt-file", gpt + "/none.txt"}), "none.txt");
+  row("prompt file a folder", tiny({"--prompt-file", gpt}), "--prompt-file");
+  row("invalid UTF-8 file", tiny({"--prompt-file", golden + "/model.safetensors"}), "--prompt-file");
+  row("too long", tiny({"--ids", QStringList(65, "1").join(',')}), "64");
+  row("steps too many", tiny({"--prompt", "a", "--steps", "70"}), "64");
+  row("steps junk", tiny({"--prompt", "a", "--steps", "many"}), "many");
+  row("steps negative", tiny({"--prompt", "a", "--steps", "-1"}), "-1");
+  row("steps of an encoder", bert_.call("run", {"--prompt", "a", "--steps", "1"}), "--steps");
+  row("sample junk", tiny({"--prompt", "a", "--sample", "lucky"}), "lucky");
+  row("sample negative", tiny({"--prompt", "a", "--sample", "temperature=-1"}), "temperature");
+  row("top_p too large", tiny({"--prompt", "a", "--sample", "top_p=2"}), "top_p");
+  row("threads none", tiny({"--prompt", "a", "--threads", "0"}), "--threads");
+  row("backend junk", tiny({"--prompt", "a", "--backend", "abacus"}), "abacus");
+  row("dtype junk", tiny({"--prompt", "a", "--dtype", "fp7"}), "fp7");
+  row("cache dtype", tiny({"--prompt", "a", "--cache-dtype", "fp16"}), "fp16");
+  row("mask junk", tiny({"--prompt", "a", "--mask", "wavy"}), "wavy");
+  row("mask and prefix", tiny({"--prompt", "a", "--mask", "causal", "--prefix", "2"}), "--prefix");
+  row("attention junk", tiny({"--prompt", "a", "--attention", "telepathy"}), "telepathy");
+  row("moe", tiny({"--prompt", "a", "--moe", "top_k=2"}), "--moe");
+  row("decoder ids", tiny({"--prompt", "a", "--decoder-ids", "1"}), "--decoder-ids");
+  row("seed junk", {"run", gpt, "--random-weights", "x", "--prompt", "a"}, "--random-weights");
+  row("option twice", tiny({"--prompt", "a", "--prompt", "b"}), "--prompt");
+  row("blueprint without seed", {"run", "gpt2-xl", "--ids", "1"}, "--random-weights");
+  row("blueprint has no tokenizer", {"run", "gpt2", "--random-weights", "1", "--prompt", "a"}, "tokenizer");
+  row("folder without weights", {"run", gpt, "--prompt", "a"}, "safetensors");
+  row("file as model", {"run", gpt + "/config.json", "--ids", "1"}, "config.json");
+  row("trace ending", tiny({"--prompt", "a", "--trace", "/tmp/t.npz"}), ".safetensors");
+  row("trace folder", tiny({"--prompt", "a", "--trace", gpt + "/none/t.safetensors"}), "none");
+  row("tap without trace", tiny({"--prompt", "a", "--tap", "*"}), "--trace");
+  row("tap matches nothing", tiny({"--prompt", "a", "--trace", gpt + "/t.safetensors", "--tap", "nothing*"}),
+      "nothing*");
+  row("footprint dtype", {"footprint", "gpt2", "--dtype", "fp5"}, "fp5");
+  row("footprint context", {"footprint", "gpt2", "--context", "0"}, "--context");
+  row("footprint model", {"footprint", "gpt5"}, "gpt5");
+  row("footprint blocks", {"footprint", "gpt3-2.7b", "--dtype", "q8_0"}, "80");
+  row("advise task", {"advise", "--task", "levitation"}, "levitation");
+  row("advise no task", {"advise"}, "--task");
+  row("advise memory", {"advise", "--task", "chat", "--memory", "nan"}, "--memory");
+  row("bench prefill", gpt_.call("bench", {"--prefill", "65"}), "64");
+  row("bench decode", gpt_.call("bench", {"--prefill", "60", "--decode", "9"}), "--decode");
+  row("tokenize empty", gpt_.call("tokenize", {""}), "TEXT");
+  row("window on nothing", {"/no/such/folder"}, "/no/such/folder");
+  row("window theme", {"--theme", "plaid"}, "plaid");
+}
+
+void TestCli::given_wrong() {
+  QFETCH(QStringList, arguments);
+  QFETCH(QString, names);
+  const Said said = program(arguments);
+  QVERIFY2(said.code == 2, said.err.constData());
+  QCOMPARE(said.lines(), 1);
+  QVERIFY2(QString::fromUtf8(said.err).contains(names), said.err.constData());
+  QVERIFY(said.out.isEmpty());
+}
+
+void TestCli::machine_cannot() {
+  for (const QStringList& arguments :
+       {gpt_.call("run", {"--prompt", "a", "--backend", "cuda"}),
+        QStringList{"run", "gpt3-175b", "--random-weights", "1", "--ids", "1"}, QStringList{}}) {  // {}: no display
+    const Said said = program(arguments);
+    QVERIFY2(said.code == 3, said.err.constData());
+    QCOMPARE(said.lines(), 1);
+  }
+}
+
+void TestCli::list() {
+  const QJsonObject said = program({"list", "--json"}).json();
+  for (const char* key : {"models", "blueprints", "attention", "routing", "views", "backends", "devices"})
+    QVERIFY2(said[key].isArray(), key);
+  QVERIFY(said["attention"].toArray().contains("mha"));
+  QVERIFY(said["views"].toArray().contains("attention"));
+  QVERIFY(said["backends"].toArray().contains("cpu"));
+  QHash<QString, double> params;
+  for (const QJsonValue& one : said["blueprints"].toArray()) params[one["name"].toString()] = one["params"].toDouble();
+  QCOMPARE(params["gpt2"], 124439808.);  // spec dense.md 3.1
+  QCOMPARE(params["gpt2-medium"], 354823168.);
+  QCOMPARE(params["gpt2-large"], 774030080.);
+  QCOMPARE(params["gpt2-xl"], 1557611200.);
+  QVERIFY(std::abs(params["gpt3-175b"] - 174.604e9) < 0.01e9);
+  QVERIFY(program({"list"}).out.contains("gpt2-xl"));
+}
+
+void TestCli::tokenize() {
+  const QJsonObject said = program(gpt_.call("tokenize", {"The key, [to] the old doors", "--json"})).json();
+  const QJsonArray ids = said["ids"].toArray(), pieces = said["pieces"].toArray();
+  QVERIFY(ids.size() > 3);
+  QCOMPARE(ids.size(), pieces.size());
+  QString text;
+  for (const QJsonValue& piece : pieces) text += piece.toString();
+  QCOMPARE(text, QString("The key, [to] the old doors"));
+}
+
+void TestCli::ids_equal_prompt() {
+  const QJsonArray ids = program(gpt_.call("tokenize", {"The key to the old doors", "--json"})).json()["ids"].toArray();
+  QStringList words;
+  for (const QJsonValue& id : ids) words << QString::number(id.toInt());
+  const Said by_ids = program(gpt_.call("run", {"--ids", words.join(','), "--steps", "5", "--json"}));
+  const Said by_text = program(gpt_.call("run", {"--prompt", "The key to the old doors", "--steps", "5", "--json"}));
+  QCOMPARE(by_ids.code, 0);
+  QCOMPARE(by_ids.json()["input_ids"], by_text.json()["input_ids"]);
+  QCOMPARE(by_ids.json()["output_ids"], by_text.json()["output_ids"]);
+  QCOMPARE(by_text.json()["output_ids"].toArray().size(), 5);
+  QTemporaryDir folder;
+  QFile file(folder.filePath("prompt.txt"));
+  QVERIFY(file.open(QIODevice::WriteOnly));
+  file.write("The key to the old doors\n");
+  file.close();
+  const Said by_file = program(gpt_.call("run", {"--prompt-file", file.fileName(), "--steps", "5", "--json"}));
+  QCOMPARE(by_file.json()["input_ids"], by_text.json()["input_ids"]);
+}
+
+void TestCli::steps_are_exact() {
+  for (const int n : {0, 1, 3}) {
+    const QJsonObject said =
+        program(gpt_.call("run", {"--prompt", "The key", "--steps", QString::number(n), "--json"})).json();
+    const QJsonArray steps = said["steps"].toArray();
+    QCOMPARE(steps.size(), n);
+    for (const QJsonValue& step : steps) {
+      QCOMPARE(step["top"].toArray().size(), 10);
+      QCOMPARE(step["top"][0]["id"], step["id"]);
+      for (int i = 1; i < 10; ++i)
+        QVERIFY(step["top"][i]["logprob"].toDouble() <= step["top"][i - 1]["logprob"].toDouble());
+      QVERIFY(step["logprob"].toDouble() <= 0);
+    }
+    for (const char* key :
+         {"model", "backend", "text", "cache_bytes", "state_bytes", "weights_bytes", "prefill_ms", "decode_ms"})
+      QVERIFY2(said.contains(key), key);
+  }
+  // A run to the last position that the model has: 63 + 1 tokens, and one more that is chosen but not run.
+  QCOMPARE(program(gpt_.call("run", {"--ids", QStringList(63, "5").join(','), "--steps", "2", "--json"})).code, 0);
+}
+
+void TestCli::seeds() {
+  const auto output = [&](const QString& how) {
+    return program(gpt_.call("run", {"--prompt", "The key", "--steps", "8", "--json", "--sample", how}))
+        .json()
+        .value("output_ids");
+  };
+  QCOMPARE(output("temperature=1,seed=3"), output("temperature=1,seed=3"));
+  QVERIFY(output("temperature=1,seed=3") != output("temperature=1,seed=4"));
+  QCOMPARE(output("temperature=1,top_k=1,seed=3"), output("greedy"));
+}
+
+void TestCli::brackets_and_dashes() {
+  for (const QString text : {"[a, b]", "-x", "--prompt", "run", "a=b", "ключ"}) {
+    const Said said = program(gpt_.call("run", {"--prompt", text, "--steps", "0", "--json"}));
+    QVERIFY2(said.code == 0, said.err.constData());
+    QCOMPARE(said.json()["prompt"].toString(), text);
+  }
+}
+
+void TestCli::fills() {
+  for (const char* text : {"The <mask> is old", "The [MASK] is old"}) {
+    const Said said = program(bert_.call("run", {"--prompt", text, "--json"}));
+    QVERIFY2(said.code == 0, said.err.constData());
+    const QJsonArray fills = said.json()["fills"].toArray();
+    QCOMPARE(fills.size(), 1);
+    QCOMPARE(fills[0]["top"].toArray().size(), 10);
+    QCOMPARE(said.json()["steps"].toArray().size(), 0);
+    QCOMPARE(said.json()["cache_bytes"].toInt(-1), 0);
+  }
+  QCOMPARE(program(bert_.call("run", {"--prompt", "no mask", "--json"})).json()["fills"].toArray().size(), 0);
+}
+
+/// Values of a float32 tensor, row-major.
+static std::vector<float> values_of(const TensorFiles& files, const std::string& name) {
+  const FileTensor* tensor = files.find(name);
+  if (!tensor) return {};
+  std::vector<float> values(static_cast<size_t>(elements(tensor->shape)));
+  to_float({tensor->data.data(), *tensor->dtype, tensor->shape}, values.data());
+  return values;
+}
+
+static std::shared_ptr<const TensorFiles> golden_of(const QString& name) {
+  const auto files = TensorFiles::open_file(source("tests/goldens/" + name + "/golden.safetensors").toStdString());
+  return files ? *files : nullptr;
+}
+
+static QString ids_of(const TensorFiles& files) {
+  QStringList words;
+  for (const float id : values_of(files, "input_ids")) words << QString::number(static_cast<int>(id));
+  return words.join(',');
+}
+
+/// max|a - b| / max(1, max|b|)
+static double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size() || a.empty()) return INFINITY;
+  double worst = 0, size = 1;
+  for (size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, static_cast<double>(std::abs(a[i] - b[i])));
+    size = std::max(size, static_cast<double>(std::abs(b[i])));
+  }
+  return worst / size;
+}
+
+void TestCli::embedding() {
+  const auto golden = golden_of("sentence-encoder");
+  QVERIFY(golden);
+  const Said said = program({"run", source("tests/goldens/sentence-encoder"), "--ids", ids_of(*golden), "--json"});
+  QVERIFY2(said.code == 0, said.err.constData());
+  std::vector<float> got;
+  for (const QJsonValue& value : said.json()["embedding"].toArray())
+    got.push_back(static_cast<float>(value.toDouble()));
+  QVERIFY(difference(got, values_of(*golden, "embedding")) < 1e-4);
+}
+
+void TestCli::next_token_as_transformers() {
+  const auto golden = golden_of("gpt2-plain");
+  QVERIFY(golden);
+  const std::vector<float> logits = values_of(*golden, "logits");
+  const size_t V = static_cast<size_t>(golden->find("logits")->shape[1]);
+  const std::vector<float> row(logits.end() - static_cast<ptrdiff_t>(V), logits.end());
+  double sum = 0;
+  for (const float logit : row) sum += std::exp(static_cast<double>(logit));
+  const auto best = static_cast<int>(std::ranges::max_element(row) - row.begin());
+  const QJsonObject said =
+      program({"run", source("tests/goldens/gpt2-plain"), "--ids", ids_of(*golden), "--steps", "1", "--json"}).json();
+  QCOMPARE(said["output_ids"][0].toInt(-1), best);
+  QVERIFY(std::abs(said["steps"][0]["logprob"].toDouble() - (row[static_cast<size_t>(best)] - std::log(sum))) < 1e-4);
+}
+
+void TestCli::trace_as_transformers() {
+  for (const char* name : {"gpt2-plain", "bert-plain"}) {
+    const auto golden = golden_of(name);
+    QVERIFY(golden);
+    QTemporaryDir folder;
+    const QString file = folder.filePath("t.safetensors");
+    const Said said = program({"run", source("tests/goldens/") + name, "--ids", ids_of(*golden), "--steps", "0",
+                               "--trace", file, "--tap", "*"});
+    QVERIFY2(said.code == 0, said.err.constData());
+    const auto trace = TensorFiles::open_file(file.toStdString());
+    QVERIFY2(trace, trace ? "" : trace.error().text.c_str());
+    for (const FileTensor& tensor : golden->tensors()) {
+      if (tensor.name == "input_ids") continue;
+      const double d = difference(values_of(**trace, tensor.name), values_of(*golden, tensor.name));
+      QVERIFY2(d < 1e-4, qPrintable(QString("%1 %2 differs by %3").arg(name, tensor.name.c_str()).arg(d)));
+    }
+    QCOMPARE((*trace)->metadata().at("format"), std::string("cutaway-trace"));
+    QCOMPARE((*trace)->metadata().at("version"), std::string("1"));
+    QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden).size(), 1);
+  }
+}
+
+void TestCli::trace_with_steps() {
+  QTemporaryDir folder;
+  const QString file = folder.filePath("t.safetensors");
+  const Said said = program(gpt_.call("run", {"--ids", "1,2,3", "--steps", "4", "--json", "--trace", file}));
+  QVERIFY2(said.code == 0, said.err.constData());
+  const auto trace = TensorFiles::open_file(file.toStdString());
+  QVERIFY(trace);
+  const int64_t T = 3 + 4 - 1;  // the last generated token is chosen, not run
+  QCOMPARE((*trace)->find("logits")->shape, (Shape{T, 2048}));
+  QCOMPARE((*trace)->find("layers.0.attn.probs")->shape, (Shape{3, T, T}));
+  QVERIFY(!(*trace)->find("layers.0.attn.q"));  // q, k, v and hidden only where asked for
+  QVERIFY(!(*trace)->find("hidden.0"));
+}
+
+void TestCli::failed_trace_leaves_nothing() {
+  QTemporaryDir folder;
+  const QString file = folder.filePath("t.safetensors");
+  QCOMPARE(program(gpt_.call("run", {"--ids", "1,2", "--trace", file, "--tap", "no.such.*"})).code, 2);
+  QVERIFY(QDir(folder.path()).isEmpty(QDir::Files | QDir::Hidden));
+}
+
+void TestCli::footprint_figures_data() {
+  QTest::addColumn<QString>("model");
+  QTest::addColumn<QString>("dtype");
+  QTest::addColumn<double>("bytes_per_token");
+  QTest::newRow("gpt2-xl fp16") << "gpt2-xl"
+                                << "fp16" << 307200.;  // spec dense.md 7.2 and D14
+  QTest::newRow("gpt2 fp16") << "gpt2"
+                             << "fp16" << 36 * 1024.;
+  QTest::newRow("gpt2-medium fp16") << "gpt2-medium"
+                                    << "fp16" << 96 * 1024.;
+  QTest::newRow("gpt2-large bf16") << "gpt2-large"
+                                   << "bf16" << 180 * 1024.;
+  QTest::newRow("gpt2 fp32") << "gpt2"
+                             << "fp32" << 72 * 1024.;
+  QTest::newRow("gpt2 q8_0") << "gpt2"
+                             << "q8_0" << 36 * 1024. * 0.53125;
+  QTest::newRow("gpt2 q4_0") << "gpt2"
+                             << "q4_0" << 36 * 1024. * 0.28125;
+  QTest::newRow("gpt3-175b fp16") << "gpt3-175b"
+                                  << "fp16" << 4608 * 1024.;
+  QTest::newRow("bert-base fp16") << "bert-base"
+                                  << "fp16" << 0.;
+}
+
+void TestCli::footprint_figures() {
+  QFETCH(QString, model);
+  QFETCH(QString, dtype);
+  QFETCH(double, bytes_per_token);
+  const auto ask = [&](const QStringList& more) {
+    return program(QStringList{"footprint", model, "--context", "512", "--dtype", dtype, "--json"} + more).json();
+  };
+  QCOMPARE(ask({})["bytes_per_token"].toDouble(-1), bytes_per_token);
+  QCOMPARE(ask({})["cache_bytes"].toDouble(-1), 512 * bytes_per_token);
+  QCOMPARE(ask({"--batch", "3"})["cache_bytes"].toDouble(-1), 3 * 512 * bytes_per_token);
+}
+
+void TestCli::footprint_is_what_a_run_takes() {
+  const QJsonObject run = program(gpt_.call("run", {"--ids", "1,2,3,4,5,6,7", "--steps", "0", "--json"})).json();
+  const QJsonObject law = program({"footprint", gpt_.path(), "--context", "7", "--json"}).json();
+  QCOMPARE(law["cache_bytes"].toDouble(-1), run["cache_bytes"].toDouble(-2));
+  QCOMPARE(law["weights_bytes"].toDouble(-1), run["weights_bytes"].toDouble(-2));
+}
+
+void TestCli::advise_data() {
+  QTest::addColumn<QString>("task");
+  QTest::addColumn<QString>("first");
+  QTest::newRow("chat") << "chat"
+                        << "decoder";
+  QTest::newRow("code") << "code"
+                        << "decoder";
+  QTest::newRow("classification") << "classification"
+                                  << "encoder";
+  QTest::newRow("embedding") << "embedding"
+                             << "encoder";
+  QTest::newRow("translation") << "translation"
+                               << "encoder-decoder";
+  QTest::newRow("summary") << "summary"
+                           << "encoder-decoder";
+  QTest::newRow("infilling") << "infilling"
+                             << "encoder";
+  QTest::newRow("stream") << "stream"
+                          << "decoder";
+}
+
+void TestCli::advise() {
+  QFETCH(QString, task);
+  QFETCH(QString, first);
+  const Said said = program({"advise", "--task", task, "--memory", "8", "--tokens", "1e9", "--json"});
+  QCOMPARE(said.code, 0);
+  const QJsonArray ranked = said.json()["ranked"].toArray();
+  QVERIFY(!ranked.isEmpty());
+  QCOMPARE(ranked[0]["architecture"].toString(), first);
+  QSet<QString> names;
+  for (const char* kind : {"models", "blueprints"})
+    for (const QJsonValue& one : program({"list", "--json"}).json()[kind].toArray()) names << one["name"].toString();
+  for (const QJsonValue& row : ranked) {
+    QVERIFY(!row["reasons"].toArray().isEmpty());
+    QVERIFY(row["model"].isNull() || names.contains(row["model"].toString()));
+  }
+}
+
+void TestCli::bench() {
+  const Said said = program(gpt_.call("bench", {"--prefill", "16", "--decode", "4", "--repeat", "1", "--json"}));
+  QVERIFY2(said.code == 0, said.err.constData());
+  for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s", "first_map_ms", "peak_bytes"})
+    QVERIFY2(said.json()[key].toDouble() > 0, key);
+  QCOMPARE(said.json()["readback_bytes"].toInt(-1), 0);
+  QVERIFY(program(bert_.call("bench", {"--prefill", "16", "--json"})).json()["decode_tokens_per_s"].isNull());
+}
+
+void TestCli::full_disk() {
+  if (!QFile::exists("/dev/full")) QSKIP("there is no /dev/full on this machine");
+  QProcess child;
+  child.setStandardOutputFile("/dev/full");
+  child.start(qEnvironmentVariable("CUTAWAY_BINARY"), {"list"});
+  QVERIFY(child.waitForFinished());
+  QCOMPARE(child.exitStatus(), QProcess::NormalExit);
+  QCOMPARE(child.exitCode(), 2);
+}
+
+void TestCli::link_to_the_program() {
+  QTemporaryDir folder;
+  const QString link = folder.filePath("cutaway");
+  QVERIFY(QFile::link(qEnvironmentVariable("CUTAWAY_BINARY"), link));
+  QProcess child;
+  child.start(link, {"list", "--json"});
+  QVERIFY(child.waitForFinished());
+  QVERIFY(!QJsonDocument::fromJson(child.readAllStandardOutput()).object()["blueprints"].toArray().isEmpty());
+}
+
+QTEST_GUILESS_MAIN(TestCli)
+#include "test_cli.moc"
