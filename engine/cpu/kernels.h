@@ -60,7 +60,7 @@ inline constexpr int64_t few_rows = 8;         // up to here a linear reads each
 /// Floats of scratch that attend() needs.
 inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim) {
   const int64_t block = attend_queries * (2 * head_dim + attend_keys + 4) + attend_keys * 2 * head_dim;
-  const int64_t row = (keys + 15) / 16 * 16 + 2 * head_dim;
+  const int64_t row = keys + 2 * head_dim;
   return (block > row ? block : row) + 128;
 }
 /// Doubles of scratch that attention_weights() needs.
@@ -91,7 +91,6 @@ struct KernelTable {
   /// e^x, n values, relative error below 2e-7; 0 below -87.3, finite above 88.
   void (*exp)(const float* x, int64_t n, float* out);
   /// y[t][o] = x[t] . w[o] + bias[o] for t < rows and o in [out_begin, out_end). x: (rows, w.cols), y: (rows, w.rows).
-  /// Each value is one dot product, whatever the number of rows.
   void (*linear_few)(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
                      int64_t out_end, float* y);
   /// The same through matrix products. scratch: linear_scratch() floats.

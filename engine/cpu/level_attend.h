@@ -92,11 +92,12 @@ void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch)
   const float* q = a.q + (query * a.heads + head) * a.head_dim;
   float* scores = scratch;
   float* values = scratch + (a.keys + 15) / 16 * 16;
-  for (int64_t j = begin; j < end; ++j) {
-    float dot;
-    dots<WeightType::F32, 1>(q, 0, paged_row(a.k_pages, j, width, column), a.head_dim, &dot);
-    scores[j - begin] = dot * a.scale;
+  for (int64_t j = begin; j < end; j += 4) {
+    const float* k[4];
+    for (int64_t i = 0; i < 4; ++i) k[i] = paged_row(a.k_pages, j + i < end ? j + i : end - 1, width, column);
+    four_dots<WeightType::F32, 1>(q, 0, k, a.head_dim, 4 * width, scores + (j - begin), 0);
   }
+  scale_row(scores, keys, a.scale);
   forbid(a.allowed, a.past + query, begin, end, scores);
   const float top = keys > 0 ? row_max(scores, keys) : minus_infinity;
   if (!(top > minus_infinity)) return finish_row(a, head, query, values, top, 0.f);

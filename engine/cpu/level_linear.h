@@ -5,78 +5,79 @@ using Stride = Eigen::OuterStride<>;
 using ConstRows = Eigen::Map<const RowMajor, Eigen::Unaligned, Stride>;
 using Rows = Eigen::Map<RowMajor, Eigen::Unaligned, Stride>;
 
-/// R rows of x, each (n), dotted with one stored row of weights. Two chains of sums a row hide the adder's latency.
-template <WeightType type, int R>
-inline void dots(const float* x, int64_t stride, const typename Stored<type>::T* w, int64_t n, float* out) {
-  Vec even[R] = {}, odd[R] = {};
+/// w . x, both (n), in four chains of sums: one stream of weights is what memory delivers fastest.
+template <WeightType type>
+inline float dot(const float* x, const typename Stored<type>::T* w, int64_t n) {
+  Vec total[4] = {};
   int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    __builtin_prefetch(w + i + 2048 / sizeof *w);
-    if constexpr (sizeof *w * lanes == 64) __builtin_prefetch(w + i + lanes + 2048 / sizeof *w);
-    const Vec w_even = Stored<type>::vec(w + i), w_odd = Stored<type>::vec(w + i + lanes);
+  for (; i + 4 * lanes <= n; i += 4 * lanes)
+    for (int c = 0; c < 4; ++c)
+      total[c] = mul_add(load(x + i + c * lanes), Stored<type>::vec(w + i + c * lanes), total[c]);
+  for (; i + lanes <= n; i += lanes) total[0] = mul_add(load(x + i), Stored<type>::vec(w + i), total[0]);
+  float result = sum((total[0] + total[1]) + (total[2] + total[3]));
+  for (; i < n; ++i) result += x[i] * Stored<type>::one(w + i);
+  return result;
+}
+
+/// Four rows of weights times R rows of x: out[r * out_stride + k] = w[k] . x[r]. `ahead` elements further on lie the
+/// weights that are wanted next.
+template <WeightType type, int R>
+inline void four_dots(const float* x, int64_t x_stride, const typename Stored<type>::T* const* w, int64_t n,
+                      int64_t ahead, float* out, int64_t out_stride) {
+  Vec total[R][4] = {};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    Vec weights[4];
+    for (int k = 0; k < 4; ++k) {
+      weights[k] = Stored<type>::vec(w[k] + i);
+      __builtin_prefetch(w[k] + i + ahead);
+    }
     for (int r = 0; r < R; ++r) {
-      even[r] = mul_add(load(x + r * stride + i), w_even, even[r]);
-      odd[r] = mul_add(load(x + r * stride + i + lanes), w_odd, odd[r]);
+      const Vec value = load(x + r * x_stride + i);
+      for (int k = 0; k < 4; ++k) total[r][k] = mul_add(value, weights[k], total[r][k]);
     }
   }
   for (int r = 0; r < R; ++r) {
-    float total = sum(even[r] + odd[r]);
-    for (int64_t k = i; k < n; ++k) total += x[r * stride + k] * Stored<type>::one(w + k);
-    out[r] = total;
+    sum_four(total[r], out + r * out_stride);
+    for (int k = 0; k < 4; ++k)
+      for (int64_t j = i; j < n; ++j) out[r * out_stride + k] += x[r * x_stride + j] * Stored<type>::one(w[k] + j);
   }
 }
 
-template <WeightType type, int R>
-inline void few_of(const float* x, const WeightMatrix& w, const float* bias, int64_t out_begin, int64_t out_end,
-                   float* y) {
-  const auto* data = static_cast<const typename Stored<type>::T*>(w.data);
-  for (int64_t o = out_begin; o < out_end; ++o) {
-    float dot[R];
-    dots<type, R>(x, w.cols, data + o * w.cols, w.cols, dot);
-    for (int r = 0; r < R; ++r) y[r * w.rows + o] = dot[r] + (bias ? bias[o] : 0.f);
-  }
-}
-
-/// Sixteen rows of weights at a time, so that they are read from memory once for all rows of x.
+/// Several rows of x: four rows of weights come from memory once for all of them.
 template <WeightType type>
-void linear_few_of(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
-                   int64_t out_end, float* y) {
-  for (int64_t begin = out_begin; begin < out_end; begin += 16) {
-    const int64_t end = begin + 16 < out_end ? begin + 16 : out_end;
-    for (int64_t t = 0; t < rows;) {
-      const float* x_t = x + t * w.cols;
-      float* y_t = y + t * w.rows;
-      switch (rows - t) {
-        case 1:
-          few_of<type, 1>(x_t, w, bias, begin, end, y_t);
-          t += 1;
-          break;
-        case 2:
-          few_of<type, 2>(x_t, w, bias, begin, end, y_t);
-          t += 2;
-          break;
-        case 3:
-          few_of<type, 3>(x_t, w, bias, begin, end, y_t);
-          t += 3;
-          break;
-        default:
-          few_of<type, 4>(x_t, w, bias, begin, end, y_t);
-          t += 4;
-      }
-    }
+void linear_few_of(const float* x, int64_t rows, const WeightMatrix& w, int64_t out_begin, int64_t out_end, float* y) {
+  constexpr int most = lanes == 16 ? 4 : 2;  // rows at a time: as many as have their sums in registers
+  const auto* data = static_cast<const typename Stored<type>::T*>(w.data);
+  const int64_t in = w.cols, out = w.rows;
+  int64_t o = out_begin;
+  for (; rows > 1 && o + 4 <= out_end; o += 4) {
+    const typename Stored<type>::T* const four[4] = {data + o * in, data + (o + 1) * in, data + (o + 2) * in,
+                                                     data + (o + 3) * in};
+    int64_t t = 0;
+    for (; t + most <= rows; t += most) four_dots<type, most>(x + t * in, in, four, in, 4 * in, y + t * out + o, out);
+    for (; t < rows; ++t) four_dots<type, 1>(x + t * in, in, four, in, 4 * in, y + t * out + o, out);
   }
+  for (; o < out_end; ++o)
+    for (int64_t t = 0; t < rows; ++t) y[t * out + o] = dot<type>(x + t * in, data + o * in, in);
 }
 
 void linear_few(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
                 int64_t out_end, float* y) {
   switch (w.type) {
     case WeightType::F32:
-      return linear_few_of<WeightType::F32>(x, rows, w, bias, out_begin, out_end, y);
+      linear_few_of<WeightType::F32>(x, rows, w, out_begin, out_end, y);
+      break;
     case WeightType::F16:
-      return linear_few_of<WeightType::F16>(x, rows, w, bias, out_begin, out_end, y);
+      linear_few_of<WeightType::F16>(x, rows, w, out_begin, out_end, y);
+      break;
     case WeightType::BF16:
-      return linear_few_of<WeightType::BF16>(x, rows, w, bias, out_begin, out_end, y);
+      linear_few_of<WeightType::BF16>(x, rows, w, out_begin, out_end, y);
+      break;
   }
+  if (!bias) return;
+  for (int64_t t = 0; t < rows; ++t)
+    add(y + t * w.rows + out_begin, bias + out_begin, out_end - out_begin, y + t * w.rows + out_begin);
 }
 
 void linear_many(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,

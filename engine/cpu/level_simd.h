@@ -45,14 +45,31 @@ inline Vec mul_add(Vec a, Vec b, Vec c) {
 #endif
 }
 
-/// Sum and maximum of all lanes, always in the same order.
-inline float sum(Vec v) {
-  float part[lanes];
-  __builtin_memcpy(part, &v, sizeof v);
-  for (int n = lanes / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) part[i] += part[i + n];
-  return part[0];
+/// The upper half of the lanes added to the lower, down to four.
+inline __m128 fold(Vec v) {
+#if defined(__AVX512F__)
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+#elif defined(__AVX2__)
+  const __m256 half = (__m256)v;
+#endif
+#if defined(__AVX2__)
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#else
+  return (__m128)v;
+#endif
 }
+
+/// Sum of all lanes; sum_four gives the same bits for each of four registers.
+inline float sum(Vec v) {
+  const __m128 four = fold(v);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+inline void sum_four(const Vec* v, float* out) {
+  __m128 a = fold(v[0]), b = fold(v[1]), c = fold(v[2]), d = fold(v[3]);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(out, (a + c) + (b + d));
+}
+/// Largest of all lanes.
 inline float largest(Vec v) {
   float part[lanes];
   __builtin_memcpy(part, &v, sizeof v);
