@@ -53,9 +53,7 @@ bool starts_segment(char32_t c) {
   if (c < 0x300) return true;
   if ((c >= 0x1160 && c <= 0x11ff) || (c >= 0x3131 && c <= 0x318e) || (c >= 0xff9e && c <= 0xffdc)) return false;  // Hangul, kana marks
   const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
-  const bool mark = property->category == UTF8PROC_CATEGORY_MN || property->category == UTF8PROC_CATEGORY_MC ||
-                    property->category == UTF8PROC_CATEGORY_ME;
-  return property->combining_class == 0 && !mark;
+  return property->combining_class == 0 && !is_mark(c);
 }
 
 class NormalForm : public Normalizer {
@@ -106,12 +104,16 @@ class Lowercase : public Normalizer {
 
 class StripAccents : public Normalizer {
  public:
+  explicit StripAccents(bool (*strips)(char32_t)) : strips_(strips) {}
   void apply(Text& text) const override {
     if (is_ascii(text.bytes)) return;
-    rewrite(text, [](char32_t c, auto put) {
-      if (!is_accent(c)) put(c);
+    rewrite(text, [&](char32_t c, auto put) {
+      if (!strips_(c)) put(c);
     });
   }
+
+ private:
+  bool (*strips_)(char32_t);
 };
 
 class BertNormalizer : public Normalizer {
@@ -125,7 +127,7 @@ class BertNormalizer : public Normalizer {
       if (!chinese || !is_bert_chinese(c)) return put(c);
       put(' '), put(c), put(' ');
     });
-    if (accents && !is_ascii(text.bytes)) nfd.apply(text), StripAccents().apply(text);
+    if (accents && !is_ascii(text.bytes)) nfd.apply(text), StripAccents(is_accent).apply(text);
     if (lowercase) Lowercase().apply(text);
   }
 };
@@ -199,7 +201,7 @@ Result<NormalizerPtr> read_normalizer(Component c) {
   else if (type == "NFKC") made = std::make_shared<NormalForm>(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
   else if (type == "NFKD") made = std::make_shared<NormalForm>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
   else if (type == "Lowercase") made = std::make_shared<Lowercase>();
-  else if (type == "StripAccents") made = std::make_shared<StripAccents>();
+  else if (type == "StripAccents") made = std::make_shared<StripAccents>(is_mark);
   else if (type == "BertNormalizer") made = bert_normalizer(c);
   else if (type == "Prepend") made = std::make_shared<Prepend>(c.text("prepend", {}));
   else if (type == "Replace") {

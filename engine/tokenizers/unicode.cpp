@@ -139,8 +139,7 @@ bool is_bert_punctuation(char32_t c) {
 bool is_bert_control(char32_t c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;
   const utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CN ||
-         kind == UTF8PROC_CATEGORY_CO || kind == UTF8PROC_CATEGORY_CS;
+  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
 }
 
 bool is_bert_chinese(char32_t c) {
@@ -150,6 +149,11 @@ bool is_bert_chinese(char32_t c) {
 }
 
 bool is_accent(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
+
+bool is_mark(char32_t c) {
+  const utf8proc_category_t kind = category(c);
+  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+}
 
 char32_t character_of_byte(uint8_t byte) {
   static const std::array<char32_t, 256> alphabet = make_alphabet();

@@ -205,6 +205,14 @@ class TestTokenizer : public QObject {
     QCOMPARE((*t)->specials().mask, 7);
   }
 
+  void control_and_unassigned_characters() {  // U+0378 is unassigned, U+E000 for private use, U+200B a format character
+    const auto t = Tokenizer::parse("t.json", small(R"("normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"})", words));
+    QCOMPARE(joined((*t)->encode("a\u200bb", false)->ids), QString("5"));
+    QCOMPARE(joined((*t)->encode("a\ue000b", false)->ids), QString("5"));
+    QCOMPARE(joined((*t)->encode("a\u0378b", false)->ids), QString("0"));
+    QCOMPARE(joined((*t)->encode("a\u0085\u0301b\u0000", false)->ids), QString("5"));
+  }
+
   void invalid_utf8_names_the_byte_data() {
     QTest::addColumn<QByteArray>("text");
     QTest::addColumn<int>("at");
