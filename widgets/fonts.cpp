@@ -110,6 +110,14 @@ float text_width(std::string_view utf8, Face face, float px) {
   return em * px;
 }
 
+float letter_width(char32_t letter, Face face, float px) { return advance_of(measured(face), face, letter) * px; }
+
+float line_height(Face face) {
+  hb_font_extents_t extents{};
+  hb_font_get_h_extents(measured(face).font.get(), &extents);
+  return static_cast<float>(extents.ascender - extents.descender) / measured(face).em;
+}
+
 bool has_glyph(Face face, char32_t letter) { return measured(face).of(letter) >= 0; }
 
 std::string fitted(std::string_view utf8, Face face, float px, float width) {

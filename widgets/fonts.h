@@ -21,6 +21,9 @@ const FontFile& font_file(Face);
 
 /// Any thread.
 float text_width(std::string_view utf8, Face, float px);
+float letter_width(char32_t, Face, float px);
+/// Ascender to descender, in em: what some libraries call the size of a font.
+float line_height(Face);
 /// Whether the face has a picture for that letter.
 bool has_glyph(Face, char32_t);
 /// A font file that holds these letters alone; empty when it can't be made.

@@ -240,8 +240,7 @@ std::string SvgCanvas::defs() const {
   }
   std::string patterns;
   for (const auto& [kind, pitch] : hatches_) {
-    // Lines at 45 degrees whose distance is the pitch repeat every pitch * sqrt 2 along both axes.
-    const float step = pitch * 1.41421356f;
+    const float step = pitch;   // along both axes
     const std::string line = kind == Hatch::Masked
                                  ? "M-1 1L1-1M0 " + number(step) + "L" + number(step) + " 0M" + pair_of(step - 1, step + 1) +
                                        "L" + pair_of(step + 1, step - 1)
