@@ -99,7 +99,7 @@ QList<Malformed> target_cases() {
       {"a layer that isn't there", nullptr, {"layer"}, draw({"--layer", "2", "-o", "OUT/x.svg"})},
       {"a negative layer", nullptr, {"layer"}, draw({"--layer", "-1", "-o", "OUT/x.svg"})},
       {"a head that isn't there", nullptr, {"head"}, draw({"--head", "2", "-o", "OUT/x.svg"})},
-      {"a step that isn't there", nullptr, {"step"}, draw({"--step", "9", "-o", "OUT/x.svg"})},
+      {"a step that isn't there", nullptr, {"step"}, draw({"--step", "99", "-o", "OUT/x.svg"})},
       {"a target in no folder", nullptr, {"nowhere"}, draw({"-o", "OUT/nowhere/x.svg"})},
       {"a target that is a folder", [](const QString& f) { QDir(f).mkdir("x.svg"); }, {"x.svg"}, draw({"-o", "FOLDER/x.svg"})},
       {"a target under a file", nullptr, {"config.json"}, draw({"-o", "FOLDER/config.json/x.svg"})},

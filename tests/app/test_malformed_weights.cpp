@@ -127,9 +127,9 @@ const QList<Malformed>& cases() {
          named(all, "wte.weight").data.clear();
        }), {file, "wte.weight"}},
       {"weights that are words", tensors_after([](auto& all) { named(all, "wte.weight").dtype = "U32"; }), {file}, {}, true},
-      {"weights that are not numbers", tensors_after([](auto& all) { fill(named(all, "wte.weight"), NAN); }), {file}, {}, true},
-      {"infinite weights", tensors_after([](auto& all) { fill(named(all, "h.0.attn.c_attn.weight"), INFINITY); }), {file}, {}, true},
-      {"weights of 1e38", tensors_after([](auto& all) { fill(named(all, "h.1.mlp.c_proj.weight"), 1e38f); }), {file}, {}, true},
+      {"weights that are not numbers", tensors_after([](auto& all) { fill(named(all, "wte.weight"), NAN); }), {"NaN"}, {}, true},
+      {"infinite weights", tensors_after([](auto& all) { fill(named(all, "h.0.attn.c_attn.weight"), INFINITY); }), {"NaN"}, {}, true},
+      {"weights of 1e38", tensors_after([](auto& all) { fill(named(all, "h.1.mlp.c_proj.weight"), 1e38f); }), {"NaN"}, {}, true},
       {"a tensor that nobody knows", tensors_after([](auto& all) { all << FileTensor{"surprise", "U8", {1}, "x"}; }), {file, "surprise"}, {}, true},
       {"no weight file", [](const QString& f) { QFile::remove(f + "/model.safetensors"); }, {"model"}},
       {"a folder in its place", [](const QString& f) {
