@@ -217,15 +217,20 @@ void VulkanPlan::attend(Pass& pass, const Node& node) const {
   const auto slot = static_cast<size_t>(p.mask_slot);
   const auto lse = lse_slots_.find(node.id);
   const bool has_lse = lse != lse_slots_.end();
-  const AttendPush push{.past = narrow(pass.feed->past), .keys = narrow(keys), .heads = narrow(p.heads),
+  const AttendPush push{.rows = narrow(pass.rows), .past = narrow(pass.feed->past), .keys = narrow(keys), .heads = narrow(p.heads),
                         .kv_heads = narrow(p.kv_heads), .head_dim = narrow(p.head_dim), .scale = p.scale,
                         .has_lse = has_lse, .mask = mask_push(pass.feed->masks[slot]),
                         .q = address(pass, node.inputs[0]), .k = table(node.inputs[1]), .v = table(node.inputs[2]),
                         .context = address(pass, node.id),
                         .lse = has_lse ? slots_[static_cast<size_t>(lse->second)].buffer->address : 0,
                         .bits = pass.bits[slot]};
-  pass.work.dispatch("attend.comp", {p.head_dim % 4 == 0}, push, static_cast<uint64_t>(pass.rows * p.heads),
-                     4. * static_cast<double>(pass.rows * p.heads) * static_cast<double>(keys * p.head_dim), node.id);
+  const double cost = 4. * static_cast<double>(pass.rows * p.heads) * static_cast<double>(keys * p.head_dim);
+  const uint32_t fours = p.head_dim % 4 == 0;
+  if (backend_->device().about().is_cpu && pass.rows >= 4)
+    pass.work.dispatch("attend_rows.comp", {fours, narrow((p.head_dim + 3) / 4)}, push,
+                       static_cast<uint64_t>(((pass.rows + 3) / 4 * p.heads + 7) / 8), cost, node.id);
+  else
+    pass.work.dispatch("attend.comp", {fours}, push, static_cast<uint64_t>(pass.rows * p.heads), cost, node.id);
 }
 
 /// Rows of `from` become the last rows of `to`.

@@ -34,9 +34,9 @@ struct MaskPush {
   uint32_t kind = 0, n = 0, queries = 0, keys = 0;
 };
 struct AttendPush {
-  uint32_t first = 0, past = 0, keys = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  uint32_t first = 0, rows = 0, past = 0, keys = 0, heads = 0, kv_heads = 0, head_dim = 0;
   float scale = 0;
-  uint32_t has_lse = 0;
+  uint32_t has_lse = 0, unused = 0;
   MaskPush mask;
   uint64_t q = 0, k = 0, v = 0, context = 0, lse = 0, bits = 0;
 };

@@ -13,7 +13,7 @@ struct TileJob {
   MaskPush mask;
   uint32_t query_begin = 0, query_end = 0, key_begin = 0, key_end = 0, rows = 0, columns = 0, recorded = 0, keys = 0;
   uint32_t heads = 0, kv_heads = 0, head_dim = 0, head_first = 0, head_last = 0, combine = 0, mean = 0;
-  uint32_t without_sink = 0;
+  uint32_t without_sink = 0, peaks_from_values = 0;
   float scale = 0;
 };
 
@@ -40,6 +40,8 @@ TileJob sizes_of(const TileRequest& request, const PagedRows& q, const PagedRows
   job.combine = static_cast<uint32_t>(request.heads);
   job.mean = request.reduce == Reduce::Mean;
   job.without_sink = request.without_sink;
+  job.peaks_from_values = request.rows == request.queries.size() && request.columns == request.keys.size() &&
+                          job.key_begin == 0 && job.key_end >= job.keys;
   job.scale = p.scale;
   return job;
 }
@@ -67,8 +69,9 @@ void dispatch(Work& work, const TileJob& job, uint64_t job_address) {
   if (job.without_sink)
     work.dispatch("tile_left.comp", {fours}, push, groups_of(static_cast<uint64_t>(queries) * job.heads),
                   queries * job.heads * (2. * job.head_dim + 20));
-  work.dispatch("tile_peaks.comp", {fours}, push, static_cast<uint64_t>(queries), queries * job.keys * cell);
   work.dispatch("tile_cells.comp", {fours}, push, groups_of(uint64_t{job.rows} * job.columns), queries * columns * cell);
+  work.dispatch("tile_peaks.comp", {fours}, push, static_cast<uint64_t>(queries),
+                queries * job.keys * (job.peaks_from_values ? 1 : cell));
   work.dispatch("tile_max.comp", {fours}, push, 1, queries);
 }
 

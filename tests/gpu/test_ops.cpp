@@ -236,18 +236,21 @@ Attention make_attention(uint32_t rows, uint32_t past, uint32_t heads, uint32_t 
   return a;
 }
 
-void attend_on_device(Attention& a) {
+/// With one group a query and head, or with one invocation for four queries.
+void attend_on_device(Attention& a, bool by_rows) {
   Uploads uploads(*test_device());
   const BufferPtr q = to_device(a.q), k = to_device(a.k), v = to_device(a.v), context = space_on_device(a.q.size()),
                   lse = space_on_device(a.rows * a.heads);
   const size_t row_bytes = a.kv_heads * a.head_dim * sizeof(float);
   const uint64_t bits = a.mask.bits ? uploads.put(a.mask.bits->words.data(), a.mask.bits->words.size() * 4) : 0;
-  run("attend.comp", {a.head_dim % 4 == 0},
-      AttendPush{.past = a.past, .keys = a.keys(), .heads = a.heads, .kv_heads = a.kv_heads, .head_dim = a.head_dim,
-                 .scale = 0.25f, .has_lse = 1, .mask = mask_push(a.mask), .q = q->address,
-                 .k = uploads.table(k->address, a.keys(), row_bytes), .v = uploads.table(v->address, a.keys(), row_bytes),
-                 .context = context->address, .lse = lse->address, .bits = bits},
-      a.rows * a.heads);
+  const AttendPush push{.rows = a.rows, .past = a.past, .keys = a.keys(), .heads = a.heads, .kv_heads = a.kv_heads,
+                        .head_dim = a.head_dim, .scale = 0.25f, .has_lse = 1, .mask = mask_push(a.mask), .q = q->address,
+                        .k = uploads.table(k->address, a.keys(), row_bytes),
+                        .v = uploads.table(v->address, a.keys(), row_bytes),
+                        .context = context->address, .lse = lse->address, .bits = bits};
+  const uint32_t fours = a.head_dim % 4 == 0;
+  if (by_rows) run("attend_rows.comp", {fours, (a.head_dim + 3) / 4}, push, ((a.rows + 3) / 4 * a.heads + 7) / 8);
+  else run("attend.comp", {fours}, push, a.rows * a.heads);
   a.context = from_device(context);
   a.lse = from_device(lse);
 }
@@ -292,7 +295,6 @@ void TestOps::attend() {
   const auto u = [](int x) { return static_cast<uint32_t>(x); };
   const MaskRule mask = kind == 4 ? painted(20) : MaskRule{static_cast<MaskRule::Kind>(kind), n, nullptr};
   Attention a = make_attention(u(rows), u(past), u(heads), u(kv_heads), u(head_dim), mask);
-  attend_on_device(a);
   std::vector<double> context, lse;
   for (int r = 0; r < rows; ++r)
     for (int h = 0; h < heads; ++h) {
@@ -317,18 +319,26 @@ void TestOps::attend() {
     }
   for (double& value : lse)
     if (std::isnan(value)) value = -INFINITY;
-  WITHIN(a.context, context, 2e-6);
-  WITHIN(a.lse, lse, 2e-6);
+  for (bool by_rows : {false, true}) {
+    attend_on_device(a, by_rows);
+    WITHIN(a.context, context, 2e-6);
+    WITHIN(a.lse, lse, 2e-6);
+  }
 }
 
 void TestOps::attend_custom_mask_keeps_bits() {
   NEED_DEVICE();
-  Attention rule = make_attention(70, 0, 2, 2, 24, MaskRule{});
-  Attention bits = make_attention(70, 0, 2, 2, 24, MaskRule{}.painted(70));
-  attend_on_device(rule);
-  attend_on_device(bits);
-  QCOMPARE(std::memcmp(rule.context.data(), bits.context.data(), rule.context.size() * sizeof(float)), 0);
-  QCOMPARE(std::memcmp(rule.lse.data(), bits.lse.data(), rule.lse.size() * sizeof(float)), 0);
+  const std::pair<MaskRule, MaskRule> pairs[] = {{MaskRule{}, MaskRule{}.painted(70)},
+                                                 {{MaskRule::Kind::Window, 9, nullptr}, MaskRule{MaskRule::Kind::Window, 9, nullptr}.painted(70)},
+                                                 {{MaskRule::Kind::Prefix, 5, nullptr}, MaskRule{MaskRule::Kind::Prefix, 5, nullptr}.painted(70)}};
+  for (bool by_rows : {false, true})
+    for (const auto& [one, other] : pairs) {
+      Attention rule = make_attention(70, 0, 2, 2, 24, one), bits = make_attention(70, 0, 2, 2, 24, other);
+      attend_on_device(rule, by_rows);
+      attend_on_device(bits, by_rows);
+      QCOMPARE(std::memcmp(rule.context.data(), bits.context.data(), rule.context.size() * sizeof(float)), 0);
+      QCOMPARE(std::memcmp(rule.lse.data(), bits.lse.data(), rule.lse.size() * sizeof(float)), 0);
+    }
 }
 
 void TestOps::record_and_gather() {

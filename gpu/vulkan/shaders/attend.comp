@@ -1,10 +1,10 @@
 #version 460
 // attend.comp   softmax(scale q k^T | mask) v, fused: the weights are never stored, the row log-sum-exp is.
-// Online softmax (Milakov & Gimelshein 2018), one block of 64 keys after another.
-//   push  q        (T, heads * head_dim) f32
+// Online softmax (Milakov & Gimelshein 2018), one block of 64 keys after another. attend_rows.comp is its twin.
+//   push  q        (rows, heads * head_dim) f32
 //         k, v     page tables of rows (kv_heads * head_dim) f32, keys of them
-//         context  (T, heads * head_dim) f32; 0 for a row without an allowed key
-//         lse      (T, heads) f32, natural log; -inf for such a row; written only when has_lse
+//         context  (rows, heads * head_dim) f32; 0 for a row without an allowed key
+//         lse      (rows, heads) f32, natural log; -inf for such a row; written only when has_lse
 //         bits     of a custom mask
 // Work     one group of 64 a (query, head); invocation i scores key i of a block, then sums columns i, i + 64, ...
 // Shared   64 scores, 64 weights
@@ -16,13 +16,7 @@
 #include "numbers.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const bool by_fours = false;  // head_dim is a multiple of four, so four numbers are one load
-layout(push_constant) uniform Push {
-  uint first, past, keys, heads, kv_heads, head_dim;
-  float scale;
-  uint has_lse;
-  MaskData mask;
-  Floats q; Pages k, v; Floats context, lse; Words bits;
-};
+#include "attend.glsl"
 shared float scores[64], weights[64];
 
 void main() {
@@ -32,10 +26,10 @@ void main() {
   uint q_at = (row * heads + head) * head_dim;
   float sums[4] = float[4](0.0, 0.0, 0.0, 0.0);
   float top = minus_infinity, total = 0.0;
-  bool none = true;
-  for (uint block = 0; block < keys; block += 64) {
+  uint end = last_key(query);
+  for (uint block = first_key(query) / 64 * 64; block < end; block += 64) {
     uint key = block + lane;
-    bool open_cell = key < keys && allowed(mask, bits, query, key);
+    bool open_cell = key < end && allowed(mask, bits, query, key);
     float score = minus_infinity;
     if (open_cell) {
       Floats row_k = k.at[key / page_rows];
@@ -55,26 +49,28 @@ void main() {
     barrier();
     float block_top = top;
     for (uint i = 0; i < 64; ++i) block_top = max(block_top, scores[i]);
-    bool nothing = block_top == minus_infinity;
     weights[lane] = open_cell ? exp_(score - block_top) : 0.0;
     barrier();
-    if (nothing) continue;
-    float shrink = none ? 0.0 : exp_(top - block_top);
+    if (block_top == minus_infinity) continue;
+    float shrink = top == minus_infinity ? 0.0 : exp_(top - block_top);
     top = block_top;
-    none = false;
-    uint count = min(64, keys - block);
+    uint count = min(64, end - block);
     total *= shrink;
     for (uint i = 0; i < count; ++i) total += weights[i];
     for (uint c = 0; c < 4; ++c) {
       uint d = lane + 64 * c;
       if (d >= head_dim) break;
       float sum = sums[c] * shrink;
-      for (uint i = 0; i < count; ++i)
-        if (weights[i] != 0.0)
-          sum += weights[i] * v.at[(block + i) / page_rows].at[((block + i) % page_rows) * kv_width + kv_column + d];
+      for (uint i = 0; i < count;) {
+        Floats page_v = v.at[(block + i) / page_rows];
+        uint v_at = kv_column + d;
+        for (uint page_end = min(i + page_rows, count); i < page_end; ++i, v_at += kv_width)
+          sum += weights[i] * page_v.at[v_at];
+      }
       sums[c] = sum;
     }
   }
+  bool none = top == minus_infinity;
   for (uint c = 0; c < 4; ++c) {
     uint d = lane + 64 * c;
     if (d < head_dim) context.at[q_at + d] = none ? 0.0 : sums[c] / total;

@@ -23,6 +23,7 @@ layout(buffer_reference, std430, buffer_reference_align = 8) buffer Job {
   uint combine;                 // 0 one head, 1 mean, 2 maximum
   uint mean;                    // of the cells under a pixel, instead of their maximum
   uint without_sink;
+  uint peaks_from_values;       // the tile has every cell of its rows, so their maxima are there already
   float scale;
 };
 layout(push_constant) uniform Push { uint first, unused; Job job; };

@@ -1,5 +1,5 @@
 #version 460
-// tile_cells.comp   Third pass of a tile: each pixel's value, the maximum or mean of the cells under it.
+// tile_cells.comp   Each pixel's value, the maximum or mean of the cells under it.
 // Work     one invocation a pixel, 64 a group
 // Numbers  NaN under a pixel makes the pixel NaN; a pixel over masked cells only is masked_cell
 #include "tile.glsl"
