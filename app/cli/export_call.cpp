@@ -4,6 +4,7 @@
 
 #include "app/cli/calls.h"
 #include "app/export/export.h"
+#include "engine/trace.h"
 
 namespace cutaway {
 
@@ -129,19 +130,13 @@ class Headless {
   std::unique_ptr<QGuiApplication> app_;
 };
 
-Result<void> run(const ExportCall& call) {
-  if (!call.view) return error("--view is not given; a name of `cutaway list` is needed");
-  if (!call.file) return error("-o is not given; a file that ends in .svg, .pdf, .png, .csv or .npz is needed");
-  const Result<void> possible = check_export(*call.view, *call.file);
-  if (!possible) return possible;
-  const Result<ExportOptions> options = call.export_options();
-  if (!options) return options.error();
+/// A model that runs the input, up to the step that is asked for.
+Result<SnapshotPtr> step_of_model(const ExportCall& call) {
   const Result<Sampling> how = call.sampling.sampling();
   if (!how) return how.error();
   const Result<ModelPtr> model = call.model.open();
   if (!model) return model.error();
-  const Result<Selection> at = call.selection(*(*model)->graph);
-  if (!at) return at.error();
+  if (const Result<Selection> at = call.selection(*(*model)->graph); !at) return at.error();  // before a long run
   const Result<int64_t> steps = call.sampling.count(**model, 0);
   if (!steps) return steps.error();
   const int64_t last = call.sampling.steps ? *steps : (*model)->spec.n_ctx;
@@ -155,18 +150,43 @@ Result<void> run(const ExportCall& call) {
   if (!backend) return backend.error();
   const Result<std::unique_ptr<Session>> session = Session::start(*model, *backend);
   if (!session) return session.error();
-  const Result<SnapshotPtr> now = run_to(**session, *input, *step, *how);
-  if (!now) return now.error();
+  return run_to(**session, *input, *step, *how);
+}
+
+/// A trace holds its own text and the step that was recorded.
+Result<SnapshotPtr> step_of_trace(const ExportCall& call) {
+  for (const auto& [option, value] :
+       {std::pair("--prompt", &call.input.prompt), std::pair("--prompt-file", &call.input.prompt_file),
+        std::pair("--ids", &call.input.ids), std::pair("--step", &call.step),
+        std::pair("--steps", &call.sampling.steps)})
+    if (*value)
+      return error("{} is \"{}\"; {} is a trace and holds its own text and step", option, **value, call.model.model);
+  return read_trace(call.model.model);
+}
+
+Result<void> run(const ExportCall& call) {
+  if (!call.view) return error("--view is not given; a name of `cutaway list` is needed");
+  if (!call.file) return error("-o is not given; a file that ends in .svg, .pdf, .png, .csv or .npz is needed");
+  if (const Result<void> possible = check_export(*call.view, *call.file); !possible) return possible;
+  const Result<ExportOptions> options = call.export_options();
+  if (!options) return options.error();
+  const bool is_trace = call.model.model.ends_with(".safetensors");
+  const Result<SnapshotPtr> step = is_trace ? step_of_trace(call) : step_of_model(call);
+  if (!step) return step.error();
+  const Result<Selection> at = call.selection((*step)->graph());
+  if (!at) return at.error();
   std::optional<Headless> headless;
   if (!call.file->ends_with(".csv") && !call.file->ends_with(".npz")) headless.emplace();
-  return export_view(*now, *call.view, *at, *call.file, *options);
+  return export_view(*step, *call.view, *at, *call.file, *options);
 }
 
 }  // namespace
 
 Result<void> export_call(const Words& words) {
   ExportCall call;
-  Arguments arguments("export", "Writes a view's picture or numbers without a window.");
+  Arguments arguments("export",
+                      "Writes a view's picture or numbers without a window. MODEL may be a trace, FILE.safetensors; it "
+                      "needs no input.");
   call.add_to(arguments);
   const Result<bool> go_on = arguments.read(words);
   if (!go_on) return go_on.error();

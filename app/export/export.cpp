@@ -4,19 +4,30 @@
 #include <filesystem>
 
 #include "app/export/figure.h"
-#include "app/export/npz.h"
 #include "engine/files/atomic_file.h"
 
 namespace cutaway {
 
 namespace {
 
-constexpr std::string_view endings[] = {".svg", ".pdf", ".png", ".csv", ".npz"};
+/// A kind of file: one line an entry, in the order of the dialog.
+struct Exporter {
+  std::string_view ending;
+  Result<std::string> (*bytes)(const Figure&, TileSource&);
+};
+constexpr Exporter exporters[] = {
+    {".svg", svg_of}, {".pdf", pdf_of}, {".png", png_of}, {".csv", csv_of}, {".npz", npz_of},
+};
+
+const Exporter* exporter_of(std::string_view ending) {
+  const auto found = std::ranges::find(exporters, ending, &Exporter::ending);
+  return found == std::end(exporters) ? nullptr : &*found;
+}
 
 // Views set their smallest text in 11 px; a preset's width makes that the size its medium wants: 7 pt in print, 24 px
 // on a slide, 16 px in a post.
 constexpr ExportPreset presets[] = {
-    {"column", 396, 330, 89, 5.31f},  // 600 dpi
+    {"column", 396, 480, 89, 5.31f},  // 600 dpi
     {"two-columns", 815, 560, 183, 5.31f},
     {"slide", 880, 495, 0, 1920.f / 880},
     {"post", 825, 620, 0, 2400.f / 825},
@@ -27,49 +38,6 @@ std::string joined(std::span<const std::string_view> names) {
   std::string text;
   for (const std::string_view name : names) text += fmt::format("{}{}", text.empty() ? "" : " ", name);
   return text;
-}
-
-/// A field of RFC 4180: in quotes where it holds a comma, a quote or an end of line.
-std::string csv_field(const std::string& value) {
-  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
-  std::string quoted = "\"";
-  for (const char c : value) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-/// The provenance is the last column; only its first row is filled, so that the table stays small and every reader of
-/// CSV can read it.
-std::string csv_of(const Table& table, const std::string& provenance) {
-  std::string file;
-  for (const std::string& column : table.columns) file += csv_field(column) + ",";
-  file += "provenance\n";
-  for (size_t row = 0; row < table.rows.size(); ++row) {
-    for (const std::string& value : table.rows[row]) file += csv_field(value) + ",";
-    file += row == 0 ? csv_field(provenance) + "\n" : "\n";
-  }
-  return file;
-}
-
-std::string json_string(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (static_cast<unsigned char>(c) < 0x20)
-      quoted += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else
-      quoted += c;
-  }
-  return quoted + "\"";
-}
-
-Result<std::string> npz_of(const std::vector<Array>& arrays, const Provenance& provenance) {
-  std::string meta = "{";
-  for (const auto& [key, value] : provenance)
-    meta += fmt::format("{}{}: {}", meta.size() > 1 ? ", " : "", json_string(key), json_string(value));
-  std::vector<ZipEntry> entries;
-  for (const Array& array : arrays) entries.push_back({array.name + ".npy", npy_of(array)});
-  entries.push_back({"meta.npy", npy_of_text(meta + "}")});
-  return zip_stored(entries);
 }
 
 /// The line of the figure and the text that the model read.
@@ -118,7 +86,15 @@ std::string ending_of(const std::string& file) {
 }  // namespace
 
 std::span<const ExportPreset> export_presets() { return presets; }
-std::span<const std::string_view> export_endings() { return endings; }
+
+std::span<const std::string_view> export_endings() {
+  static const std::vector<std::string_view> endings = [] {
+    std::vector<std::string_view> all;
+    for (const Exporter& exporter : exporters) all.push_back(exporter.ending);
+    return all;
+  }();
+  return endings;
+}
 
 Result<void> check_export(std::string_view view, const std::string& file) {
   const std::span<const ViewKind> kinds = view_kinds();
@@ -128,8 +104,7 @@ Result<void> check_export(std::string_view view, const std::string& file) {
     return error("view is \"{}\"; it can be {}", view, joined(names));
   }
   const std::string ending = ending_of(file);
-  if (std::ranges::find(endings, ending) == std::end(endings))
-    return error("{} ends in \"{}\"; it can end in {}", file, ending, joined(endings));
+  if (!exporter_of(ending)) return error("{} ends in \"{}\"; it can end in {}", file, ending, joined(export_endings()));
   std::error_code failed;
   const std::filesystem::path folder = std::filesystem::absolute(file, failed).parent_path();
   if (!std::filesystem::is_directory(folder, failed)) return error("{}: there is no folder {}", file, folder.string());
@@ -143,19 +118,15 @@ Result<std::string> export_bytes(const SnapshotPtr& step, std::string_view id, c
   if (!view) return error("view is \"{}\", which is not known", id);
   const Speaking speaking(options.language);
   if (const std::string refusal = view->refusal(*step); !refusal.empty()) return error("view {}: {}", id, refusal);
-  const Scene scene{step, at};
-  WaitingTiles tiles;
-  const Provenance provenance = provenance_of(scene, id, options.with_text);
-  const std::string line = provenance_text(scene, id, options.with_text);
-  if (ending == ".csv") return csv_of(view->table(scene, tiles), line);
-  if (ending == ".npz") return npz_of(view->arrays(scene, tiles), provenance);
+  const Exporter* exporter = exporter_of(ending);
+  if (!exporter) return error("the ending \"{}\" can't be written; it can be {}", ending, joined(export_endings()));
   const Result<ExportPreset> page = page_of(options);
   if (!page) return page.error();
-  const Figure figure{*view, scene, *page, options, provenance, line};
-  if (ending == ".svg") return svg_of(figure, tiles);
-  if (ending == ".pdf") return pdf_of(figure, tiles);
-  if (ending == ".png") return png_of(figure, tiles);
-  return error("the ending \"{}\" can't be written; it can be {}", ending, joined(endings));
+  const Scene scene{step, at};
+  const Provenance provenance = provenance_of(scene, id, options.with_text);
+  const std::string line = provenance_text(scene, id, options.with_text);
+  WaitingTiles tiles;
+  return exporter->bytes({*view, scene, *page, options, provenance, line}, tiles);
 }
 
 Result<void> export_view(const SnapshotPtr& step, std::string_view view, const Selection& at, const std::string& file,

@@ -59,7 +59,9 @@ void draw(Canvas& canvas, const Figure& figure) {
   canvas.end_group();
   canvas.begin_group(figure.view.id());
   InsetCanvas inset(canvas, {margin, head, page.w - 2 * margin, page.h - head - foot - 4});
+  canvas.push_clip({margin, head, page.w - 2 * margin, page.h - head - foot});
   figure.view.draw(inset, figure.scene);
+  canvas.pop_clip();
   canvas.end_group();
   canvas.begin_group("provenance");
   float y = page.h - foot + line_px;
@@ -97,7 +99,7 @@ Rect page_area(const Figure& figure) { return {0, 0, figure.page.width, figure.p
 
 }  // namespace
 
-std::string svg_of(const Figure& figure, TileSource& tiles) {
+Result<std::string> svg_of(const Figure& figure, TileSource& tiles) {
   SvgPage page;
   page.width = figure.page.width, page.height = figure.page.height;
   page.width_mm = figure.page.width_mm;

@@ -15,9 +15,12 @@ struct Figure {
   const std::string& line;  // the same as one visible line
 };
 
-std::string svg_of(const Figure&, TileSource&);
+Result<std::string> svg_of(const Figure&, TileSource&);
 /// Both need a QGuiApplication.
 Result<std::string> pdf_of(const Figure&, TileSource&);
 Result<std::string> png_of(const Figure&, TileSource&);
+/// The numbers behind the picture: a long table, and arrays for NumPy with the provenance as `meta`.
+Result<std::string> csv_of(const Figure&, TileSource&);
+Result<std::string> npz_of(const Figure&, TileSource&);
 
 }  // namespace cutaway

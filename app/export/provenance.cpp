@@ -57,6 +57,7 @@ Provenance provenance_of(const Scene& scene, std::string_view view, bool with_te
 }
 
 std::string provenance_line(const Scene& scene, std::string_view view) {
+  const bool of_one_head = view == "attention" || view == "arcs";  // the others show every layer
   std::string layer, line;
   const auto add = [&](const std::string& part) { line += (line.empty() || part.empty() ? "" : " · ") + part; };
   for (const auto& [key, value] : provenance_of(scene, view, false)) {
@@ -64,7 +65,8 @@ std::string provenance_line(const Scene& scene, std::string_view view) {
     if (key == "model" || key == "backend" || key == "dtype") add(value);
     if (key == "weights") add(scene.step->model->random_weights ? value : "weights " + value);
     if (key == "layer") layer = "L" + value;
-    if (key == "head") add(layer + (scene.at.heads == Heads::One ? " H" + value : " " + value + " of heads"));
+    if (key == "head" && of_one_head)
+      add(layer + (scene.at.heads == Heads::One ? " H" + value : " " + value + " of heads"));
     if (key == "tokens") add(value + " tokens");
     if (key == "step") add("step " + value);
     if (key == "mask") add(value + " mask");

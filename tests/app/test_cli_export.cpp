@@ -59,6 +59,8 @@ class TestCliExport : public QObject {
   void csv_equals_npz();
   void masked_cells_have_no_value();
   void steps();
+  void a_trace_shows_the_same_map_data();
+  void a_trace_shows_the_same_map();
   void given_wrong_data();
   void given_wrong();
   void an_older_file_survives_a_failure();
@@ -235,6 +237,42 @@ void TestCliExport::steps() {
   QCOMPARE(cells({"--step", "3"}), (T + 3) * (T + 3));
   QCOMPARE(cells({"--steps", "3", "--step", "1"}), (T + 1) * (T + 1));
   QCOMPARE(cells({"--steps", "3"}), (T + 3) * (T + 3));
+}
+
+void TestCliExport::a_trace_shows_the_same_map_data() {
+  QTest::addColumn<QStringList>("taps");
+  QTest::newRow("probs") << QStringList{};
+  QTest::newRow("q, k and lse alone") << QStringList{"--tap", "*.q", "--tap", "*.k", "--tap", "*.lse"};
+}
+
+void TestCliExport::a_trace_shows_the_same_map() {
+  QFETCH(QStringList, taps);
+  const QStringList what = {"--view", "attention", "--layer", "1", "--head", "1", "-o"};
+  const auto probs = [&](const QString& name) {
+    const QByteArray data = read_npz(file_bytes(file(name)))["probs.npy"].data;
+    std::vector<float> values(static_cast<size_t>(data.size()) / 4);
+    std::memcpy(values.data(), data.constData(), values.size() * 4);
+    return values;
+  };
+  QCOMPARE(
+      program(
+          gpt_.call("run", QStringList{"--ids", "5,6,7,8,9", "--steps", "0", "--trace", file("t.safetensors")} + taps))
+          .code,
+      0);
+  QCOMPARE(program(gpt_.call("export", QStringList{"--ids", "5,6,7,8,9"} + what + QStringList{file("model.npz")})).code,
+           0);
+  const Said said = program(QStringList{"export", file("t.safetensors")} + what + QStringList{file("trace.npz")});
+  QVERIFY2(said.code == 0, said.err.constData());
+  const std::vector<float> want = probs("model.npz"), got = probs("trace.npz");
+  QCOMPARE(got.size(), want.size());
+  QCOMPARE(want.size(), size_t(25));
+  for (size_t i = 0; i < want.size(); ++i) {
+    QCOMPARE(std::isnan(got[i]), std::isnan(want[i]));
+    if (!std::isnan(want[i])) QVERIFY(std::abs(got[i] - want[i]) <= 1e-6);
+  }
+  for (const char* ending : {"svg", "png", "csv"})
+    QCOMPARE(program(QStringList{"export", file("t.safetensors")} + what + QStringList{file("trace.") + ending}).code,
+             0);
 }
 
 void TestCliExport::given_wrong_data() {
