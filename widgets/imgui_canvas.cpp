@@ -85,9 +85,10 @@ void ImguiCanvas::polyline(std::span<const Point> points, Color color, float wid
     for (size_t i = 1; i < points.size(); ++i) line(points[i - 1], points[i], color, width, true);
     return;
   }
-  std::vector<ImVec2> at;
-  for (const Point p : points) at.push_back(device(p));
-  list_.AddPolyline(at.data(), static_cast<int>(at.size()), color_of(color), 0, width * ratio_);
+  std::vector<ImVec2> at;   // ImGui's joints go wrong where two points are one
+  for (const Point p : points)
+    if (const ImVec2 next = device(p); at.empty() || std::hypot(next.x - at.back().x, next.y - at.back().y) > 0.1f) at.push_back(next);
+  if (at.size() >= 2) list_.AddPolyline(at.data(), static_cast<int>(at.size()), color_of(color), 0, width * ratio_);
 }
 
 void ImguiCanvas::curve(Point from, Point c1, Point c2, Point to, Color color, float width) {

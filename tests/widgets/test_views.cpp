@@ -56,7 +56,8 @@ class TestViews : public QObject {
       const auto view = make_view(kind.id);
       QVERIFY(view && view->id() == kind.id && view->name() == kind.name);
     }
-    QCOMPARE(ids, (std::vector<std::string>{"attention", "heads", "arcs", "mask", "cache", "logits", "log"}));
+    for (const char* name : {"attention", "heads", "arcs", "mask", "cache", "logits", "log"})   // what CONTRACT.md and UX.md name
+      QVERIFY2(std::count(ids.begin(), ids.end(), name) == 1, name);
     QVERIFY(!make_view("nonsense"));
   }
 

@@ -95,13 +95,10 @@ class AttentionMap final : public View {
   void draw_cursor(Canvas&, const Scene&, const MapOf&);
   void draw_legend(Canvas&, Rect, const Scene&, const MapOf&, const TileRequest&);
   void draw_profile(Canvas&, Rect, const Scene&, const MapOf&);
-  bool labelled(const MapOf& map) const {
-    return map_.h / zoom_.span(map.queries) >= labels_from && map_.w / zoom_.span(map.keys) >= labels_from;
-  }
 
   Zoom zoom_;
   Rect map_, grid_area_;
-  bool grid_shown_ = false, predictions_shown_ = false;
+  bool grid_shown_ = false, predictions_shown_ = false, labelled_ = true;
   HeadGrid grid_;
 };
 
@@ -113,20 +110,29 @@ void AttentionMap::draw_empty(Canvas& c, Rect area, const Scene& s) {
                                : std::string(say(Word::PressSpace)));
 }
 
-/// Finds room for labels around a square map; cells stand on whole or half pixels where they are large enough.
+/// Finds room for a square map: with labels around it where its cells are then large enough for them, else with ticks.
+/// Cells stand on whole or half pixels where they are large enough.
 void AttentionMap::place_map(Canvas& c, Rect area, const Scene& s, const MapOf& map) {
   float label = 0;
   const int64_t looked_at = std::min<int64_t>(map.queries, 256);   // a longer text gets ticks until it is zoomed
   for (int64_t i = 0; i < looked_at; ++i) label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, label_px));
   label = std::clamp(label, 24.f, std::min(96.f, area.w * 0.16f));
   predictions_shown_ = s.step->model->spec.objective == Objective::CausalLm && area.w >= 480;
-  const float left = 16 + label + 8, right = predictions_shown_ ? label + 24 : 24;
-  const float top = title_height + label * 0.82f + 16;
-  float side = std::max(40.f, std::min(area.w - left - right, area.h - top - legend_height - 8));
   const auto cells = static_cast<float>(std::max(map.queries, map.keys));
-  if (side / cells >= 6) side = std::max(1.f, std::floor(side / cells * 2) / 2) * cells;
-  // A short text doesn't fill the page with giant cells.
-  side = std::min(side, 56 * cells);
+  const auto side_in = [&](float left, float right, float top) {
+    const float side = std::min(area.w - left - right, area.h - top - legend_height - 8);
+    return std::max(40.f, std::min(side, 56 * cells));   // a short text doesn't fill the page with giant cells
+  };
+  float left = 24 + label, top = title_height + label * 0.82f + 16;
+  float side = side_in(left, predictions_shown_ ? label + 24 : 24, top);
+  const double in_sight = zoom_.span(std::max(map.queries, map.keys));
+  labelled_ = side / in_sight >= labels_from;
+  if (!labelled_) {
+    predictions_shown_ = false;
+    left = 64, top = title_height + 28;
+    side = side_in(left, 24, top);
+  }
+  if (side / cells >= 6) side = std::floor(side / cells * 2) / 2 * cells;
   map_ = {std::round(area.x + left), std::round(area.y + top), side * static_cast<float>(map.keys) / cells,
           side * static_cast<float>(map.queries) / cells};
 }
@@ -159,7 +165,7 @@ void AttentionMap::draw_map(Canvas& c, Rect area, const Scene& s, const MapOf& m
   c.pop_clip();
   c.outline({map_.x - 0.5f, map_.y - 0.5f, map_.w + 1, map_.h + 1}, c.theme().hairline, 1);
 
-  if (labelled(map)) draw_labels(c, s, map);
+  if (labelled_) draw_labels(c, s, map);
   else draw_ticks(c, s, map);
   draw_cursor(c, s, map);
   draw_legend(c, area, s, map, request);
@@ -222,12 +228,17 @@ void AttentionMap::draw_ticks(Canvas& c, const Scene& s, const MapOf& map) {
     put(c, x, map_.y - 12, say_integer(k), {Face::Sans, tick_px, t.dim, Align::Center});
   }
   if (!s.at.cursor) return;
-  const float room = map_.x - c.area().x - 20;
-  put(c, map_.x - 8, zoom_.y(map_, static_cast<double>(s.at.cursor->query) + 0.5, map.queries),
-      fitted(token_on_axis(*s.step, std::min(s.at.cursor->query, map.queries - 1)), Face::Mono, label_px, room),
-      {Face::Mono, label_px, t.accent, Align::Right});
-  c.text({zoom_.x(map_, static_cast<double>(s.at.cursor->key) + 0.5, map.keys) + 3, map_.y - 20},
-         token_on_axis(*s.step, std::min(s.at.cursor->key, map.keys - 1)), {Face::Mono, label_px, t.accent, Align::Left, 55});
+  // The token under the cursor takes the place of the ticks beside it.
+  const auto label = [&](float x, float y, int64_t position, Align align) {
+    const std::string token = fitted(token_on_axis(*s.step, position), Face::Mono, label_px, align == Align::Right ? map_.x - c.area().x - 16 : 120.f);
+    const float w = c.text_width(token, Face::Mono, label_px), left = align == Align::Right ? x - w : x - w / 2;
+    c.fill({left - 4, y - 8, w + 8, 16}, t.canvas);
+    put(c, left, y, token, {Face::Mono, label_px, t.accent});
+  };
+  const Cell at{std::min(s.at.cursor->query, map.queries - 1), std::min(s.at.cursor->key, map.keys - 1)};
+  const float y = zoom_.y(map_, static_cast<double>(at.query) + 0.5, map.queries), x = zoom_.x(map_, static_cast<double>(at.key) + 0.5, map.keys);
+  if (y >= map_.y && y <= map_.bottom()) label(map_.x - 8, y, at.query, Align::Right);
+  if (x >= map_.x && x <= map_.right()) label(std::clamp(x, c.area().x + 64, c.area().right() - 64), map_.y - 12, at.key, Align::Center);
 }
 
 /// Row and column of the cell under the cursor, and the pins: you are here.
@@ -261,7 +272,7 @@ void AttentionMap::draw_cursor(Canvas& c, const Scene& s, const MapOf& map) {
 /// The scale with its mode and range, what the marks mean, what was done to the rows.
 void AttentionMap::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf& map, const TileRequest& request) {
   const Theme& t = c.theme();
-  const float y = map_.bottom() + 14 + (predictions_shown_ && labelled(map) ? 6 : 0);
+  const float y = map_.bottom() + 14 + (predictions_shown_ ? 6 : 0);
   const float x0 = map_.w >= 300 ? map_.x : area.x + 16, bar = 160, end = std::max(map_.right(), x0 + 420);
   put_palette(c, {x0, y, bar, 10});
   const TextStyle small{Face::Sans, 10, t.dim};

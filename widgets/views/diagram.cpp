@@ -13,7 +13,7 @@
 namespace cutaway {
 namespace {
 
-constexpr float box_h = 40, lane_h = 60, band_gap = 28, stack_w = 148;
+constexpr float most_lane = 60, between_boxes = 20, band_gap = 28, stack_w = 148, stack_pitch = 44;
 
 std::string short_name(const Node& node) {
   const size_t dot = node.path.rfind('.');
@@ -55,7 +55,11 @@ class Diagram final : public View {
     const Theme& theme = canvas.theme();
     const Rect area = canvas.area();
     canvas.fill(area, theme.canvas);
-    if (!scene.step) return;
+    if (!scene.step) {
+      put_title(canvas, area, say(Word::ViewDiagram));
+      for (float y = area.y + 44.5f; y + 32 < area.bottom(); y += stack_pitch) canvas.outline({area.x + 16.5f, y, stack_w, 32}, theme.hairline, 1);
+      return put_notice(canvas, area, say(Word::PressSpace));
+    }
     const int layer = layer_of(scene);
     put_title(canvas, area, say(Word::DiagramLayer, {std::to_string(layer)}), say(Word::DiagramNote));
     canvas.begin_group("stack");
@@ -94,6 +98,7 @@ class Diagram final : public View {
 
   Table table(const Scene& scene, TileSource&) const override {
     Table table{{"node", "op", "layer", "shape", "parameters", "flop", "ms"}, {}};
+    if (!scene.step) return table;
     const Snapshot& step = *scene.step;
     for (const Node& node : step.graph().nodes) {
       std::string shape = shape_text(node, step);
@@ -108,6 +113,7 @@ class Diagram final : public View {
   }
 
   std::vector<Array> arrays(const Scene& scene, TileSource&) const override {
+    if (!scene.step) return {};
     return {{"node_ms", {static_cast<int64_t>(scene.step->node_ms.size())}, scene.step->node_ms}};
   }
 
@@ -134,9 +140,10 @@ class Diagram final : public View {
     const Theme& theme = canvas.theme();
     canvas.fill(box.rect, now ? theme.accent : theme.surface);
     canvas.outline(box.rect, box.node == hovered_ && box.node != no_node ? theme.text : theme.hairline);
-    const float middle = box.rect.x + box.rect.w / 2, base = box.rect.y + box.rect.h / 2 + (note.empty() ? 4.f : -2.f);
+    const bool noted = !note.empty() && box.rect.h >= 28;
+    const float middle = box.rect.x + box.rect.w / 2, base = box.rect.y + box.rect.h / 2 + (noted ? -2.f : 4.f);
     canvas.text({middle, base}, title, {Face::SansSemibold, 11, now ? theme.on_accent : theme.text, Align::Center});
-    if (!note.empty())
+    if (noted)
       canvas.text({middle, base + 14}, note, {Face::Sans, 10, now ? theme.on_accent : theme.secondary, Align::Center});
     boxes_.push_back(box);
   }
@@ -153,13 +160,13 @@ class Diagram final : public View {
         if (counted.insert(weight).second)
           parameters[node.head || node.id > last_of_stack(graph) ? layers : node.layer] +=
               elements(graph.schema[static_cast<size_t>(weight)].shape);
-    const int room = std::max(3, static_cast<int>(area.h / 44) - 4);
+    const int room = std::max(1, static_cast<int>(area.h / stack_pitch) - 4);
     const int first = std::clamp(selected - room / 2, 0, std::max(0, layers - room)), last = std::min(layers, first + room);
     float y = area.y;
     const auto put = [&](const std::string& title, const std::string& note, int layer, bool now) {
       if (y > area.y) canvas.line({area.x + area.w / 2, y - 12}, {area.x + area.w / 2, y}, canvas.theme().hairline, 1.5f);
       box(canvas, {{area.x, y, area.w, 32}, no_node, layer}, title, note, now);
-      y += 44;
+      y += stack_pitch;
     };
     const auto count = [&](int layer) { return say(Word::DiagramParameterCount, {say_integer(parameters[layer])}); };
     put(std::string(say(Word::DiagramInput)), count(-1), -1, false);
@@ -182,6 +189,16 @@ class Diagram final : public View {
     const LayerSheet sheet = lay_out_layer(graph, layer);
     std::map<NodeId, Rect> rects;
     float y = area.y + 20;
+    int all_lanes = 0;
+    for (int band = 0; band < sheet.bands; ++band) {
+      int lanes = 1;
+      for (const PlacedNode& place : sheet.nodes)
+        if (place.band == band) lanes = std::max(lanes, place.lane + 1);
+      all_lanes += lanes;
+    }
+    // A low canvas has lower boxes; below a line of text they would say nothing.
+    lane_h_ = std::clamp((area.h - 20 - band_gap * static_cast<float>(sheet.bands)) / static_cast<float>(std::max(1, all_lanes)), 36.f, most_lane);
+    const float lane_h = lane_h_, box_h = lane_h - between_boxes;
     for (int band = 0; band < sheet.bands; ++band) {
       int columns = 1, lanes = 1;
       for (const PlacedNode& place : sheet.nodes)
@@ -209,7 +226,7 @@ class Diagram final : public View {
   }
 
   /// Right, then across, then right; a residual goes below its band. The shape stands at the source.
-  static void draw_edge(Canvas& canvas, const Snapshot& step, const DiagramEdge& edge, const std::map<NodeId, Rect>& rects) {
+  void draw_edge(Canvas& canvas, const Snapshot& step, const DiagramEdge& edge, const std::map<NodeId, Rect>& rects) const {
     const Theme& theme = canvas.theme();
     const Node& from = step.graph()[edge.from];
     const Rect to = rects.at(edge.to);
@@ -218,7 +235,7 @@ class Diagram final : public View {
     if (edge.residual) {
       float left = to.x, low = to.bottom();
       for (const auto& [id, rect] : rects)
-        if (std::abs(rect.y + rect.h / 2 - end_y) < 2 * lane_h) left = std::min(left, rect.x), low = std::max(low, rect.bottom());
+        if (std::abs(rect.y + rect.h / 2 - end_y) < 2 * lane_h_) left = std::min(left, rect.x), low = std::max(low, rect.bottom());
       const Point path[] = {{left - 12, end_y}, {left - 12, low + 10}, {to.x + to.w / 2, low + 10}, {to.x + to.w / 2, to.bottom()}};
       canvas.polyline(path, theme.secondary, width);
       return;
@@ -238,6 +255,7 @@ class Diagram final : public View {
 
   std::vector<Box> boxes_;
   NodeId hovered_ = no_node;
+  float lane_h_ = most_lane;
 };
 
 }  // namespace

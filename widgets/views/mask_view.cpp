@@ -12,7 +12,7 @@
 namespace cutaway {
 namespace {
 
-constexpr float legend_height = 44, side_from = 720;
+constexpr float legend_height = 44, side_from = 720, labels_from = 9;
 
 struct Counts {
   int64_t allowed = 0, all = 0, empty_rows = 0, first_empty = -1;
@@ -118,6 +118,7 @@ class MaskView final : public View {
 
   Zoom zoom_;
   Rect map_;
+  bool labelled_ = true;
 };
 
 /// Rows of pixels: where several queries share a pixel, a key is filled that any of them may see.
@@ -155,21 +156,21 @@ void MaskView::draw_cells(Canvas& c, const MaskRule& rule, int64_t n) {
 void MaskView::draw_axes(Canvas& c, const Scene& s, int64_t n, float label) {
   const Theme& t = c.theme();
   const float per_cell = map_.h / static_cast<float>(zoom_.span(n));
-  const int64_t step = per_cell >= 9 ? 1 : tick_step(per_cell, 48);
+  const int64_t step = labelled_ ? 1 : tick_step(per_cell, 48);
   const auto begin = static_cast<int64_t>(std::ceil(zoom_.first_query(n) / static_cast<double>(step))) * step;
   const auto begin_key = static_cast<int64_t>(std::ceil(zoom_.first_key(n) / static_cast<double>(step))) * step;
   for (int64_t i = begin; i < n; i += step) {
     const float y = zoom_.y(map_, static_cast<double>(i) + 0.5, n);
     if (y > map_.bottom()) break;
     const bool on = s.at.cursor && s.at.cursor->query == i;
-    put(c, map_.x - 8, y, step == 1 ? fitted(token_on_axis(*s.step, i), Face::Mono, 11, label) : say_integer(i),
-        {step == 1 ? Face::Mono : Face::Sans, step == 1 ? 11.f : 10.f, on ? t.accent : t.secondary, Align::Right});
+    put(c, map_.x - 8, y, labelled_ ? fitted(token_on_axis(*s.step, i), Face::Mono, 11, label) : say_integer(i),
+        {labelled_ ? Face::Mono : Face::Sans, labelled_ ? 11.f : 10.f, on ? t.accent : t.secondary, Align::Right});
   }
   for (int64_t i = begin_key; i < n; i += step) {
     const float x = zoom_.x(map_, static_cast<double>(i) + 0.5, n);
     if (x > map_.right()) break;
     const bool on = s.at.cursor && s.at.cursor->key == i;
-    if (step == 1)
+    if (labelled_)
       c.text({x + 3, map_.y - 6}, fitted(token_on_axis(*s.step, i), Face::Mono, 11, label), {Face::Mono, 11, on ? t.accent : t.secondary, Align::Left, 55});
     else
       put(c, x, map_.y - 10, say_integer(i), {Face::Sans, 10, t.dim, Align::Center});
@@ -193,12 +194,16 @@ void MaskView::draw(Canvas& c, const Scene& s) {
   for (int64_t i = 0; i < std::min<int64_t>(n, 256); ++i) label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
   label = std::min(label, std::min(96.f, area.w * 0.16f));
   const float beside = area.w >= side_from ? 260.f : 0.f;
-  const float top = title_height + label * 0.82f + 16;
-  float side = std::max(40.f, std::min(area.w - label - 48 - beside, area.h - top - legend_height - (beside > 0 ? 0.f : 40.f)));
   const auto cells = static_cast<float>(n);
+  const auto side_in = [&](float left, float top) {
+    const float side = std::min(area.w - left - 24 - beside, area.h - top - legend_height - (beside > 0 ? 0.f : 40.f));
+    return std::max(40.f, std::min(side, 56 * cells));
+  };
+  float left = 24 + label, top = title_height + label * 0.82f + 16, side = side_in(left, top);
+  labelled_ = side / zoom_.span(n) >= labels_from;
+  if (!labelled_) left = 64, top = title_height + 28, side = side_in(left, top);
   if (side / cells >= 6) side = std::floor(side / cells * 2) / 2 * cells;
-  side = std::min(side, 56 * cells);
-  map_ = {std::round(area.x + 24 + label), std::round(area.y + top), side, side};
+  map_ = {std::round(area.x + left), std::round(area.y + top), side, side};
   draw_cells(c, rule, n);
   draw_axes(c, s, n, label);
   if (s.at.cursor && s.at.cursor->query < n && s.at.cursor->key < n) {
