@@ -193,6 +193,37 @@ class TestViews : public QObject {
       }
     QVERIFY(allowed > 1000 && masked > 1000);
   }
+  /// The counts that the view says, against cells asked one by one.
+  void masks_are_counted() {
+    auto bits = std::make_shared<MaskBits>(20, 40);
+    for (int64_t q = 0; q < 20; ++q)
+      for (int64_t k = 0; k < 40; ++k) bits->set(q, k, (q * 7 + k * 5) % 3 == 0 && q != 4);
+    MaskRule painted{MaskRule::Kind::Custom, 0, bits};
+    for (const MaskRule& rule : {MaskRule{}, *MaskRule::parse("bidirectional"), *MaskRule::parse("prefix:9"), *MaskRule::parse("window:5"), painted}) {
+      auto step = std::make_shared<Snapshot>(*gpt_);
+      step->masks = {rule};
+      int64_t allowed = 0;
+      for (int64_t q = 0; q < 24; ++q)
+        for (int64_t k = 0; k < 24; ++k) allowed += rule.allowed(q, k);
+      WaitingTiles tiles;
+      const auto view = make_view("mask");
+      const std::string said = view->readout({step, {}}, tiles)[1].value;
+      QCOMPARE(said, std::to_string(allowed) + " of 576 pairs allowed");
+      const Array array = view->arrays({step, {}}, tiles)[0];
+      QCOMPARE(std::count(array.values.begin(), array.values.end(), 1.f), allowed);
+      RememberingCanvas canvas({0, 0, 650, 686}, dark_theme(), tiles);
+      view->draw(canvas, {step, {}});
+      double filled = 0;   // painted area over that of a cell: what is drawn is what is counted
+      const float cell = [&] {
+        float w = 0;
+        for (const Rect& r : canvas.fills) w = std::max(w, r.h);
+        return w;
+      }();
+      for (const Rect& r : canvas.fills)
+        if (r.h >= cell - 0.01f && r.h > 12) filled += r.w * r.h / (cell * cell);
+      QVERIFY2(std::abs(filled - static_cast<double>(allowed)) < 0.6, qPrintable(QString("%1 %2 %3").arg(rule.text().c_str()).arg(filled).arg(allowed)));
+    }
+  }
   void a_listed_token_can_be_taken() {
     WaitingTiles tiles;
     const auto view = make_view("logits");

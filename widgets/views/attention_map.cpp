@@ -50,7 +50,8 @@ class AttentionMap final : public View {
   }
 
   void hover(Point p, const Scene& s, Selection& at) override {
-    if (grid_shown_ && grid_area_.contains(p)) return grid_.hover(p, s, at);
+    grid_.hover(p, s, at);   // outside of it, so that its last thumbnail is let go
+    if (grid_shown_ && grid_area_.contains(p)) return;
     const auto map = map_of(s);
     at.cursor = map ? zoom_.cell(map_, p, map->queries, map->keys) : std::nullopt;
   }

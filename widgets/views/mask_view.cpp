@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "widgets/fonts.h"
@@ -34,12 +35,30 @@ void each_run(const MaskRule& rule, int64_t query, int64_t keys, const Visit& vi
   }
 }
 
+/// Bits of a painted row among its first `keys`; painted cells by whole words, for a frame has no time for single ones.
+int64_t bits_in_row(const MaskBits& bits, int64_t query, int64_t keys) {
+  const uint32_t* words = bits.words.data() + query * bits.words_per_row();
+  int64_t n = 0;
+  for (int64_t k = 0; k < keys / 32; ++k) n += std::popcount(words[k]);
+  if (keys % 32) n += std::popcount(words[keys / 32] & ((uint32_t{1} << keys % 32) - 1));
+  return n;
+}
+
+int64_t allowed_in_row(const MaskRule& rule, int64_t query, int64_t keys) {
+  if (rule.kind == MaskRule::Kind::Custom && rule.bits && query < rule.bits->queries) {
+    const int64_t painted = std::min(keys, rule.bits->keys);
+    return bits_in_row(*rule.bits, query, painted) + std::max<int64_t>(0, std::min(keys, query + 1) - painted);
+  }
+  if (rule.kind == MaskRule::Kind::Custom) return std::min(keys, query + 1);   // outside the painted area: causal
+  const auto [first, last] = rule.span(query, keys);
+  return std::max<int64_t>(0, last - first);
+}
+
 Counts count(const MaskRule& rule, int64_t n) {
   Counts counts;
   counts.all = n * n;
   for (int64_t q = 0; q < n; ++q) {
-    int64_t in_row = 0;
-    each_run(rule, q, n, [&](int64_t begin, int64_t end) { in_row += end - begin; });
+    const int64_t in_row = allowed_in_row(rule, q, n);
     counts.allowed += in_row;
     if (in_row > 0) continue;
     ++counts.empty_rows;
@@ -229,7 +248,6 @@ void MaskView::draw_words(Canvas& c, Rect area, const MaskRule& rule, int64_t n,
     put(c, x, y, fitted(text, style.face, style.px, room), style);
     y += step;
   };
-  // Past this many cells counting takes longer than a frame; contiguous rules are counted row by row at any length.
   const Counts counts = count(rule, n);
   const std::string pairs = say(Word::PairsAllowed, {say_integer(counts.allowed), say_integer(counts.all)});
   const std::string hatched = say(Word::PairsHatched, {say_integer(counts.all - counts.allowed)});
@@ -259,8 +277,7 @@ std::vector<Readout> MaskView::readout(const Scene& s, TileSource&) const {
                              {std::string(say(Word::Pairs)), say(Word::PairsAllowed, {say_integer(counts.allowed), say_integer(counts.all)})}};
   if (s.at.cursor && s.at.cursor->query < n && s.at.cursor->key < n) {
     const Cell cell = *s.at.cursor;
-    int64_t in_row = 0;
-    each_run(rule, cell.query, n, [&](int64_t begin, int64_t end) { in_row += end - begin; });
+    const int64_t in_row = allowed_in_row(rule, cell.query, n);
     lines.push_back({std::string(say(Word::QueryKey)), token_in_text(*s.step, cell.query) + " " + std::to_string(cell.query) + " ← " +
                                                            token_in_text(*s.step, cell.key) + " " + std::to_string(cell.key)});
     lines.push_back({std::string(say(Word::Cell)), std::string(say(rule.allowed(cell.query, cell.key) ? Word::Allowed : Word::Masked))});

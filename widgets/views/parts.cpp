@@ -119,7 +119,7 @@ std::string token_in_text(const Snapshot& step, int64_t position) {
 }
 
 std::string piece_of(const Snapshot& step, int32_t id) {
-  return step.model->tokenizer ? step.model->tokenizer->piece(id) : fmt::format("#{}", id);
+  return step.model->tokenizer ? step.model->tokenizer->piece(id) : std::to_string(id);
 }
 
 std::string predicted_at(const Snapshot& step, int64_t position) {
