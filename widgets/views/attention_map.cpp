@@ -274,7 +274,8 @@ void AttentionMap::draw_cursor(Canvas& c, const Scene& s, const MapOf& map) {
 void AttentionMap::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf& map, const TileRequest& request) {
   const Theme& t = c.theme();
   const float y = map_.bottom() + 14 + (predictions_shown_ ? 6 : 0);
-  const float x0 = map_.w >= 300 ? map_.x : area.x + 16, bar = 160, end = std::max(map_.right(), x0 + 420);
+  const float x0 = map_.w >= 300 ? map_.x : area.x + 16, bar = 160;
+  const float end = std::min(area.right() - 16, std::max(map_.right(), x0 + 420));
   put_palette(c, {x0, y, bar, 10});
   const TextStyle small{Face::Sans, 10, t.dim};
   std::string low = "0", high(say(Word::RowMax)), mode(say(Word::Weight));
