@@ -209,7 +209,7 @@ class Diagram final : public View {
         int in_column = 0;
         for (const PlacedNode& other : sheet.nodes) in_column += other.band == band && other.column == place.column;
         const float middle = y + static_cast<float>(lanes) * lane_h / 2;
-        const float top = middle + (static_cast<float>(place.lane) - static_cast<float>(in_column) / 2) * lane_h + (lane_h - box_h) / 2;
+        const float top = in_column == 1 ? middle - box_h / 2 : y + static_cast<float>(place.lane) * lane_h + (lane_h - box_h) / 2;
         const bool sum = graph[place.id].op == Op::add;
         const float x = area.x + static_cast<float>(place.column) * pitch;
         rects[place.id] = sum ? Rect{x + width / 2 - 10, middle - 10, 20, 20} : Rect{x, top, width, box_h};

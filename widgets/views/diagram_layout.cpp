@@ -39,9 +39,17 @@ LayerSheet lay_out_layer(const Graph& graph, int layer) {
     const bool outside = from == placed.end() || from->second.band != placed.at(edge.to).band;
     edge.residual = outside && graph[edge.to].op == Op::add;
   }
-  std::map<std::pair<int, int>, int> lanes;
+  // A node that reads one other stays in its lane, so that the ways past it run straight.
+  std::map<std::pair<int, int>, int> free_lane;
   for (auto& [id, place] : placed) {
-    place.lane = lanes[{place.band, place.column}]++;
+    std::vector<int> lanes_read;
+    for (const DiagramEdge& edge : sheet.edges)
+      if (const auto from = placed.find(edge.from);
+          edge.to == id && from != placed.end() && from->second.band == place.band)
+        lanes_read.push_back(from->second.lane);
+    int& lane = free_lane[{place.band, place.column}];
+    if (lanes_read.size() == 1) lane = std::max(lane, lanes_read[0]);
+    place.lane = lane++;
     sheet.nodes.push_back(place);
     sheet.bands = std::max(sheet.bands, place.band + 1);
   }
