@@ -1,6 +1,7 @@
 #include "app/cli/command_line.h"
 
 #include <QByteArray>
+#include <QLibrary>
 #include <QString>
 #include <cerrno>
 #include <csignal>
@@ -103,6 +104,33 @@ Result<void> check_target(const std::string& target) {
   return error("{} is neither a call (cutaway --help), nor a model (cutaway list), nor a file or folder", target);
 }
 
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value;
+}
+
+/// Qt ends the process where it finds no display; this says it in one line instead. The X server is asked through its
+/// own library, found at run time as Qt does.
+Result<void> check_display() {
+  if (is_set("QT_QPA_PLATFORM") || is_set("WAYLAND_DISPLAY")) return {};
+  constexpr std::string_view hint = "the calls of cutaway --help need none";
+  if (!is_set("DISPLAY"))
+    return machine_error("no display for the window (DISPLAY and WAYLAND_DISPLAY are not set); {}", hint);
+  QLibrary xcb(QStringLiteral("xcb"), 1);
+  const auto connect = reinterpret_cast<void* (*)(const char*, int*)>(xcb.resolve("xcb_connect"));
+  const auto has_error = reinterpret_cast<int (*)(void*)>(xcb.resolve("xcb_connection_has_error"));
+  const auto disconnect = reinterpret_cast<void (*)(void*)>(xcb.resolve("xcb_disconnect"));
+  if (!connect || !has_error || !disconnect)
+    return machine_error("no display for the window: libxcb is not there; {}", hint);
+  void* connection = connect(nullptr, nullptr);
+  const bool refused = has_error(connection) != 0;
+  disconnect(connection);
+  if (refused)
+    return machine_error("no display for the window: DISPLAY is \"{}\" and nobody answers there; {}",
+                         std::getenv("DISPLAY"), hint);
+  return {};
+}
+
 int run(const Words& words) {
   if (!words.empty() && (words[0] == "--help" || words[0] == "-h")) {
     const Result<void> said = print(help());
@@ -123,14 +151,7 @@ int run(const Words& words) {
   if (help_asked) return 0;
   const Result<void> there = check_target(window->target);
   if (!there) return fail(there.error());
-  const auto set = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value && *value;
-  };
-  if (!set("DISPLAY") && !set("WAYLAND_DISPLAY") && !set("QT_QPA_PLATFORM"))
-    return fail(
-        machine_error("no display for the window (DISPLAY and WAYLAND_DISPLAY are not set); the calls of "
-                      "cutaway --help need none"));
+  if (const Result<void> display = check_display(); !display) return fail(display.error());
   return open_window;
 }
 

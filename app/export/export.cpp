@@ -104,7 +104,8 @@ Result<void> check_export(std::string_view view, const std::string& file) {
     return error("view is \"{}\"; it can be {}", view, joined(names));
   }
   const std::string ending = ending_of(file);
-  if (!exporter_of(ending)) return error("{} ends in \"{}\"; it can end in {}", file, ending, joined(export_endings()));
+  if (!exporter_of(ending))
+    return error("\"{}\" ends in \"{}\"; it can end in {}", file, ending, joined(export_endings()));
   std::error_code failed;
   const std::filesystem::path folder = std::filesystem::absolute(file, failed).parent_path();
   if (!std::filesystem::is_directory(folder, failed)) return error("{}: there is no folder {}", file, folder.string());

@@ -18,6 +18,10 @@ class CpuBackend final : public Backend {
 
   Result<std::unique_ptr<Plan>> compile(ModelPtr model, const Taps& taps) override {
     assert(model && model->graph && model->weights);
+    for (size_t i = 0; i < model->graph->schema.size(); ++i)
+      if (!model->weights->tensor(static_cast<int>(i)).data)
+        return machine_error("out of memory at {}: the weights of {} take {} bytes", model->graph->schema[i].name,
+                             model->name, model->weights->bytes());
     return std::unique_ptr<Plan>(std::make_unique<CpuPlan>(std::move(model), taps, machine_));
   }
 

@@ -32,6 +32,7 @@ Result<std::shared_ptr<const DeviceWeights>> upload_weights(Device& device, cons
   size_t staged = 0;
   for (size_t i = 0; i < model->graph->schema.size(); ++i) {
     const TensorView tensor = model->weights->tensor(static_cast<int>(i));
+    if (!tensor.data) return machine_error("out of memory: {} can't be made", model->graph->schema[i].name);
     if (tensor.size() > INT32_MAX)
       return machine_error("{} has {} numbers; the Vulkan backend holds tensors below 2147483648",
                            model->graph->schema[i].name, tensor.size());

@@ -19,6 +19,7 @@ class TestCli : public QObject {
   void given_wrong_data();
   void given_wrong();
   void machine_cannot();
+  void no_display_answers();
   void list();
   void tokenize();
   void ids_equal_prompt();
@@ -140,6 +141,20 @@ void TestCli::machine_cannot() {
     QVERIFY2(said.code == 3, said.err.constData());
     QCOMPARE(said.lines(), 1);
   }
+}
+
+void TestCli::no_display_answers() {
+  QProcess child;
+  QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+  environment.remove("WAYLAND_DISPLAY");
+  environment.remove("QT_QPA_PLATFORM");
+  environment.insert("DISPLAY", ":4711");
+  child.setProcessEnvironment(environment);
+  child.start(qEnvironmentVariable("CUTAWAY_BINARY"), {});
+  QVERIFY(child.waitForFinished());
+  QCOMPARE(child.exitStatus(), QProcess::NormalExit);
+  QCOMPARE(child.exitCode(), 3);
+  QVERIFY(child.readAllStandardError().contains(":4711"));
 }
 
 void TestCli::list() {
