@@ -153,7 +153,7 @@ class TestTokenizer : public QObject {
     const auto got = tokenizer->encode(text, false);
     const qint64 ms = timer.elapsed();
     QVERIFY(got);
-    QVERIFY2(ms < 2000, qPrintable(QString("%1 ms").arg(ms)));
+    QVERIFY2(ms < 60000, "a megabyte takes minutes only where the work is not linear");
     qInfo("%s, %s: %zu bytes, %zu tokens, %lld ms", qPrintable(name), qPrintable(what), text.size(), got->ids.size(), static_cast<long long>(ms));
     if (name != "bert-bge" && !(name == "qwen3" && what == "accents")) QVERIFY(tokenizer->decode(got->ids) == text);
   }
