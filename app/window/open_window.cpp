@@ -1,7 +1,8 @@
 #include "app/window/open_window.h"
 
 #include <QApplication>
-#include <QMainWindow>
+
+#include "app/window/main_window.h"
 
 namespace cutaway {
 
@@ -9,8 +10,10 @@ int run_window(int argc, char** argv) {
   QApplication application(argc, argv);
   QApplication::setApplicationName("Cutaway");
   QApplication::setOrganizationName("Cutaway");
-  QMainWindow window;
-  window.resize(1600, 1000);
+  QApplication::setStyle("Fusion");
+  load_fonts();
+  QApplication::setFont(font_of(Face::Sans, 13));
+  MainWindow window(read_window_arguments(argc, argv));
   window.show();
   return QApplication::exec();
 }

@@ -1,0 +1,207 @@
+#include "app/window/canvas_widget.h"
+
+#include <QAccessible>
+#include <QApplication>
+#include <QClipboard>
+#include <QContextMenuEvent>
+#include <QMenu>
+#include <QMouseEvent>
+#include <QPainter>
+
+namespace cutaway {
+namespace {
+
+constexpr int drag_from_px = 4;
+constexpr int describe_after_ms = 150;     // a cell cursor that rests is read aloud
+
+Point point(QPointF p) { return {static_cast<float>(p.x()), static_cast<float>(p.y())}; }
+
+}  // namespace
+
+CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* parent)
+    : QWidget(parent), stage_(stage), view_(view.get()),
+      tiles_([this] { QMetaObject::invokeMethod(this, &CanvasWidget::tiles_ready, Qt::QueuedConnection); }) {
+  views_[view_id()] = std::move(view);
+  setMouseTracking(true);
+  setFocusPolicy(Qt::StrongFocus);
+  setAttribute(Qt::WA_OpaquePaintEvent);
+  setMinimumSize(40, 40);
+  describe_timer_.setSingleShot(true);
+  describe_timer_.setInterval(describe_after_ms);
+  connect(&describe_timer_, &QTimer::timeout, this, &CanvasWidget::describe);
+  const auto repaint = [this] { update(); };
+  connect(this, &CanvasWidget::tiles_ready, this, repaint);
+  connect(this, &CanvasWidget::tiles_ready, &describe_timer_, qOverload<>(&QTimer::start));
+  connect(&stage_, &Stage::stepped, this, [this] {
+    if (stage_.ran().loaded) tiles_.clear();      // lets go of the model that ran before
+    update();
+  });
+  connect(&stage_, &Stage::selection_changed, this, repaint);
+  connect(&stage_, &Stage::cursor_moved, this, repaint);
+  connect(&stage_, &Stage::theme_changed, this, repaint);
+  connect(&stage_, &Stage::language_changed, this, repaint);
+  for (auto changed : {&Stage::stepped, &Stage::selection_changed, &Stage::cursor_moved, &Stage::language_changed})
+    connect(&stage_, changed, &describe_timer_, qOverload<>(&QTimer::start));
+}
+
+void CanvasWidget::show_view(const std::string& id) {
+  auto& kept = views_[id];
+  if (!kept) kept = make_view(id);
+  view_ = kept.get();
+  leave_cell_cursor();
+  describe();
+}
+
+void CanvasWidget::fit() {
+  view_->fit();
+  update();
+}
+
+void CanvasWidget::leave_cell_cursor() {
+  cell_cursor_ = false;
+  update();
+}
+
+std::vector<Readout> CanvasWidget::readout() {
+  if (!stage_.step() || !view_->refusal(*stage_.step()).empty()) return {};
+  return view_->readout(stage_.scene(), tiles_);
+}
+
+bool CanvasWidget::event(QEvent* event) {
+  // While a cell cursor is out, arrows and Enter move it; otherwise they are shortcuts of the window.
+  if (event->type() == QEvent::ShortcutOverride && cell_cursor_) {
+    const int key = static_cast<QKeyEvent*>(event)->key();
+    for (int ours : {Qt::Key_Left, Qt::Key_Right, Qt::Key_Up, Qt::Key_Down, Qt::Key_Return, Qt::Key_Enter, Qt::Key_Escape})
+      if (key == ours) {
+        event->accept();
+        return true;
+      }
+  }
+  return QWidget::event(event);
+}
+
+void CanvasWidget::describe() {
+  QString text;
+  for (const Readout& line : readout()) text += said(line.label) + " " + said(line.value) + ". ";
+  const QString name = said(view_->name());
+  if (name == accessibleName() && text == accessibleDescription()) return;
+  setAccessibleName(name);
+  setAccessibleDescription(text.trimmed());
+  QAccessibleEvent event(this, QAccessible::DescriptionChanged);
+  QAccessible::updateAccessibility(&event);
+}
+
+void CanvasWidget::paintEvent(QPaintEvent*) {
+  QElapsedTimer clock;
+  clock.start();
+  QPainter painter(this);
+  const Theme& theme = stage_.theme();
+  painter.fillRect(rect(), qcolor(theme.canvas));
+  const Rect area{0, 0, static_cast<float>(width()), static_cast<float>(height())};
+  tiles_.begin_frame();
+  QPainterCanvas canvas(painter, area, theme, tiles_, &heat_maps_);
+  view_->draw(canvas, stage_.scene());
+  if (hasFocus()) canvas.outline(area, theme.accent, 2);
+  frame_ms_ = static_cast<double>(clock.nsecsElapsed()) / 1e6;
+}
+
+void CanvasWidget::hover(QPointF at) {
+  if (!stage_.step() || cell_cursor_) return;
+  const auto before = stage_.at().cursor;
+  view_->hover(point(at), stage_.scene(), stage_.at());
+  if (stage_.at().cursor != before) stage_.hovered();
+  else update();
+}
+
+void CanvasWidget::mousePressEvent(QMouseEvent* event) {
+  if (event->button() != Qt::LeftButton) return;
+  pressed_ = last_ = event->position();
+  dragging_ = false;
+}
+
+void CanvasWidget::mouseMoveEvent(QMouseEvent* event) {
+  const QPointF at = event->position();
+  if (!(event->buttons() & Qt::LeftButton)) return hover(at);
+  if (!dragging_ && (at - pressed_).manhattanLength() < drag_from_px) return;
+  dragging_ = true;
+  if (stage_.step()) view_->drag(point(last_), point(at), stage_.scene());
+  last_ = at;
+  update();
+}
+
+void CanvasWidget::mouseReleaseEvent(QMouseEvent* event) {
+  if (event->button() != Qt::LeftButton || !stage_.step()) return;
+  if (!dragging_) stage_.act(view_->click(point(event->position()), stage_.scene()));
+  dragging_ = false;
+  update();
+}
+
+void CanvasWidget::mouseDoubleClickEvent(QMouseEvent* event) {
+  if (event->button() != Qt::LeftButton || !stage_.step()) return;
+  dragging_ = true;       // the release that follows is not another click
+  stage_.act(view_->double_click(point(event->position()), stage_.scene()));
+  emit double_clicked(event->position());
+}
+
+void CanvasWidget::wheelEvent(QWheelEvent* event) {
+  if (!stage_.step()) return;
+  const QPoint turned = event->angleDelta();
+  const float notches = static_cast<float>(turned.y() ? turned.y() : turned.x()) / 120.f;
+  view_->wheel(point(event->position()), notches, stage_.scene());
+  event->accept();
+  update();
+}
+
+void CanvasWidget::enterEvent(QEnterEvent*) { emit entered(this); }
+
+void CanvasWidget::leaveEvent(QEvent*) {
+  if (cell_cursor_ || !stage_.at().cursor) return;
+  stage_.at().cursor.reset();
+  stage_.hovered();
+}
+
+void CanvasWidget::keyPressEvent(QKeyEvent* event) {
+  const auto move = [&](int dq, int dk) {
+    view_->move_cursor(dq, dk, stage_.scene(), stage_.at());
+    stage_.hovered();
+  };
+  if (!stage_.step()) return event->ignore();
+  const bool enter = event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter;
+  if (!cell_cursor_) {
+    if (!enter) return event->ignore();
+    cell_cursor_ = true;
+    if (!stage_.at().cursor) stage_.at().cursor = Cell{stage_.playhead(), 0};
+    return stage_.hovered();
+  }
+  switch (event->key()) {
+    case Qt::Key_Left: return move(0, -1);
+    case Qt::Key_Right: return move(0, 1);
+    case Qt::Key_Up: return move(-1, 0);
+    case Qt::Key_Down: return move(1, 0);
+    case Qt::Key_Escape: return leave_cell_cursor();
+    default: break;
+  }
+  if (enter && stage_.at().cursor) return stage_.act(Pin{*stage_.at().cursor});
+  event->ignore();
+}
+
+void CanvasWidget::contextMenuEvent(QContextMenuEvent* event) {
+  if (!stage_.step()) return;
+  QMenu menu(this);
+  const std::vector<Readout> lines = readout();
+  const auto cursor = stage_.at().cursor;
+  QAction* pin = menu.addAction(said(Word::PinCell));
+  pin->setEnabled(cursor.has_value());
+  QAction* copy = menu.addAction(said(Word::CopyValue));
+  copy->setEnabled(!lines.empty());
+  QAction* fit_all = menu.addAction(said(Word::FitAll));
+  const QAction* chosen = menu.exec(event->globalPos());
+  if (chosen == pin) stage_.act(Pin{*cursor});
+  if (chosen == fit_all) fit();
+  if (chosen != copy) return;
+  QString text;
+  for (const Readout& line : lines) text += said(line.label) + "\t" + said(line.value) + "\n";
+  QApplication::clipboard()->setText(text);
+}
+
+}  // namespace cutaway

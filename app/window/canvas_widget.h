@@ -1,0 +1,69 @@
+// A view on the screen: paints it, gives it the mouse and the keys, and tells a screen reader what it shows. It never
+// asks what the view is.
+#pragma once
+
+#include <QElapsedTimer>
+#include <QTimer>
+#include <QWidget>
+#include <map>
+#include <memory>
+
+#include "app/qpainter_canvas.h"
+#include "app/window/stage.h"
+#include "widgets/async_tiles.h"
+
+namespace cutaway {
+
+class CanvasWidget : public QWidget {
+  Q_OBJECT
+
+ public:
+  CanvasWidget(Stage&, std::unique_ptr<View>, QWidget* parent = nullptr);
+
+  View& view() { return *view_; }
+  std::string view_id() const { return std::string(view_->id()); }
+  /// Another view of the list; each keeps its zoom while others are shown.
+  void show_view(const std::string& id);
+  void fit();
+  /// Paint time of the last frame.
+  double frame_ms() const { return frame_ms_; }
+  bool cell_cursor() const { return cell_cursor_; }
+  void leave_cell_cursor();
+  AsyncTiles& tiles() { return tiles_; }
+  /// Everything the view says about what is under the cursor, as lines of text.
+  std::vector<Readout> readout();
+
+ signals:
+  void entered(cutaway::CanvasWidget*);      // the mouse is here: the status bar says what it does
+  void double_clicked(QPointF at);
+  void tiles_ready();                        // a map or a number that was waited for is there
+
+ protected:
+  bool event(QEvent*) override;
+  void paintEvent(QPaintEvent*) override;
+  void mousePressEvent(QMouseEvent*) override;
+  void mouseMoveEvent(QMouseEvent*) override;
+  void mouseReleaseEvent(QMouseEvent*) override;
+  void mouseDoubleClickEvent(QMouseEvent*) override;
+  void wheelEvent(QWheelEvent*) override;
+  void leaveEvent(QEvent*) override;
+  void enterEvent(QEnterEvent*) override;
+  void keyPressEvent(QKeyEvent*) override;
+  void contextMenuEvent(QContextMenuEvent*) override;
+
+ private:
+  void describe();                            // name and value for the screen reader
+  void hover(QPointF at);
+
+  Stage& stage_;
+  std::map<std::string, std::unique_ptr<View>> views_;
+  View* view_;
+  HeatMapCache heat_maps_;
+  AsyncTiles tiles_;
+  QPointF pressed_, last_;
+  bool dragging_ = false, cell_cursor_ = false;
+  double frame_ms_ = 0;
+  QTimer describe_timer_;
+};
+
+}  // namespace cutaway
