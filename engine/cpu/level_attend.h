@@ -18,12 +18,13 @@ inline void forbid(const AllowedKeys& allowed, int64_t query, int64_t begin, int
     if (!(row[key / 32] >> (key % 32) & 1)) scores[key - begin] = minus_infinity;
 }
 
+/// NaN when all are NaN.
 inline float row_max(const float* x, int64_t n) {
   Vec best = splat(minus_infinity);
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) best = max(best, load(x + i));
   float result = largest(best);
-  for (; i < n; ++i) result = x[i] > result ? x[i] : result;
+  for (; i < n; ++i) result = x[i] <= result ? result : x[i];
   return result;
 }
 
@@ -54,7 +55,7 @@ inline void scale_row(float* x, int64_t n, float factor) {
 /// Writes one query's result: sums of weighted values divided by the sum of weights.
 inline void finish_row(const Attention& a, int64_t head, int64_t query, const float* values, float top, float total) {
   float* context = a.context + (query * a.heads + head) * a.head_dim;
-  const bool empty = !(total > 0);
+  const bool empty = total == 0;
   for (int64_t d = 0; d < a.head_dim; ++d) context[d] = empty ? 0.f : values[d] / total;
   a.lse[query * a.heads + head] = empty ? minus_infinity : top + __builtin_logf(total);
 }
@@ -100,7 +101,7 @@ void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch)
   scale_row(scores, keys, a.scale);
   forbid(a.allowed, a.past + query, begin, end, scores);
   const float top = keys > 0 ? row_max(scores, keys) : minus_infinity;
-  if (!(top > minus_infinity)) return finish_row(a, head, query, values, top, 0.f);
+  if (top == minus_infinity) return finish_row(a, head, query, values, top, 0.f);
   const float total = exp_row(scores, keys, top);
   add_values(a, scores, begin, end, column, values);
   finish_row(a, head, query, values, top, total);
@@ -134,7 +135,7 @@ inline void soften_row(const Attention& a, AttendBlock& block, int64_t i, int64_
   forbid(a.allowed, a.past + query, begin, end, seen);
   const float block_top = end > begin ? row_max(seen, end - begin) : minus_infinity;
   const float top = block_top > block.top[i] ? block_top : block.top[i];
-  if (!(block_top > minus_infinity)) {
+  if (block_top == minus_infinity) {
     __builtin_memset(weights, 0, static_cast<size_t>(last - first) * sizeof(float));
     return;
   }

@@ -19,7 +19,7 @@ void gelu_erf(const float* x, int64_t n, float* out) {
                             0.071665847f,     -0.0243942446f,  0.00426896571f, 0.000715844853f,
                             -0.000594688775f, 2.86252689e-05f, 5.58076713e-05f};
   map_values(x, n, out, [](Vec z) {
-    const Vec a = min(abs(z) * splat(0.70710678f), splat(10.f));
+    const Vec a = min(splat(10.f), abs(z) * splat(0.70710678f));
     const Vec erfcx = polynomial(c, (a - 3.f) / (a + 3.f));
     const Vec tail = splat(0.5f) * exp(-a * a) * erfcx;  // Phi(-|z|)
     return z * (z > 0.f ? 1.f - tail : tail);
@@ -35,7 +35,7 @@ void gelu_tanh(const float* x, int64_t n, float* out) {
 }
 
 void relu(const float* x, int64_t n, float* out) {
-  map_values(x, n, out, [](Vec z) { return max(z, Vec{}); });
+  map_values(x, n, out, [](Vec z) { return max(Vec{}, z); });
 }
 
 /// 1 - 2 / (e^(2|x|) + 1), and near zero, where that cancels, an odd polynomial of our own fit.
@@ -43,7 +43,7 @@ void tanh_values(const float* x, int64_t n, float* out) {
   static const float c[] = {0.999999996f, -0.333332606f, 0.133311287f, -0.0537211353f, 0.0205911604f, -0.00566014899f};
   map_values(x, n, out, [](Vec z) {
     const Vec size = abs(z);
-    const Vec far = 1.f - 2.f / (exp(min(size, splat(20.f)) * 2.f) + 1.f);
+    const Vec far = 1.f - 2.f / (exp(min(splat(20.f), size) * 2.f) + 1.f);
     const Vec near = z * polynomial(c, z * z);
     return size < 0.625f ? near : (z < 0.f ? -far : far);
   });

@@ -30,6 +30,7 @@ inline void store_part(float* p, Vec v, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = v[i];
 }
 
+/// The second one when either is NaN: max(limit, x) keeps a NaN of x.
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec abs(Vec a) { return (Vec)((UVec)a & 0x7fffffffu); }
@@ -91,7 +92,7 @@ inline Vec polynomial(const float (&c)[n], Vec x) {
 inline Vec exp(Vec x) {
   static const float c[] = {1.0f, 1.0f, 0.49999991059f, 0.16666419804f, 0.0416682251f, 0.00837481581f, 0.00138368423f};
   const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it rounds to a whole number
-  const Vec inside = min(max(x, splat(-87.3f)), splat(88.f));
+  const Vec inside = min(splat(88.f), max(splat(-87.3f), x));
   const Vec shifted = mul_add(inside, splat(1.44269504f), magic);
   const Vec n = shifted - magic;
   Vec r = mul_add(n, splat(-0.693145752f), inside);  // ln 2 in two parts: the first has few bits

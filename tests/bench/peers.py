@@ -80,8 +80,9 @@ class Onnx:
             self.export(folder)
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
-            load = lambda name: onnxruntime.InferenceSession(os.path.join(folder, name), options, ["CPUExecutionProvider"])
-            self.first, self.next = load("first.onnx"), load("next.onnx")
+            self.first, self.next = (
+                onnxruntime.InferenceSession(os.path.join(folder, name), options, ["CPUExecutionProvider"])
+                for name in ("first.onnx", "next.onnx"))
 
     def export(self, folder):
         import torch
