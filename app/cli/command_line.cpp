@@ -28,7 +28,8 @@ struct Call {
 constexpr Call calls[] = {
     {"list", list_call, "[--json]", "models, blueprints, attention kinds, views, back ends, devices"},
     {"run", run_call, "MODEL INPUT [SAMPLING]", "runs a model and prints text; --json, --trace"},
-    {"export", export_call, "MODEL INPUT --view VIEW -o FILE", "a view's picture or numbers: .svg .pdf .png .csv .npz"},
+    {"export", export_call, "MODEL INPUT --view VIEW -o FILE",
+     "a view's picture or numbers: .svg .pdf .png .html .csv .npz"},
     {"footprint", footprint_call, "MODEL --context N", "bytes of weights, cache and state at a context length"},
     {"advise", advise_call, "--task TASK", "recommends an architecture, with reasons"},
     {"bench", bench_call, "MODEL", "tokens per second, first-map time, bytes read back"},

@@ -28,7 +28,7 @@ void ExportCall::add_to(Arguments& arguments) {
   sampling.add_to(arguments);
   arguments.group("Picture")
       .option("--view", view, "VIEW", "A name of `cutaway list`: attention, heads, arcs, mask, cache, logits, …")
-      .option("-o,--output", file, "FILE", "Where to; its ending is .svg, .pdf, .png, .csv or .npz")
+      .option("-o,--output", file, "FILE", "Where to; its ending is .svg, .pdf, .png, .html, .csv or .npz")
       .option("--layer", layer, "L", "Counted from 0")
       .option("--head", head, "H", "Counted from 0")
       .option("--heads", heads, "HOW", "one (the one of --head), mean or max over the heads of the layer")
@@ -166,7 +166,7 @@ Result<SnapshotPtr> step_of_trace(const ExportCall& call) {
 
 Result<void> run(const ExportCall& call) {
   if (!call.view) return error("--view is not given; a name of `cutaway list` is needed");
-  if (!call.file) return error("-o is not given; a file that ends in .svg, .pdf, .png, .csv or .npz is needed");
+  if (!call.file) return error("-o is not given; a file that ends in .svg, .pdf, .png, .html, .csv or .npz is needed");
   if (const Result<void> possible = check_export(*call.view, *call.file); !possible) return possible;
   const Result<ExportOptions> options = call.export_options();
   if (!options) return options.error();
@@ -176,7 +176,7 @@ Result<void> run(const ExportCall& call) {
   const Result<Selection> at = call.selection((*step)->graph());
   if (!at) return at.error();
   std::optional<Headless> headless;
-  if (!call.file->ends_with(".csv") && !call.file->ends_with(".npz")) headless.emplace();
+  if (export_needs_gui(*call.file)) headless.emplace();
   return export_view(*step, *call.view, *at, *call.file, *options);
 }
 

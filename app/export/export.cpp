@@ -14,9 +14,11 @@ namespace {
 struct Exporter {
   std::string_view ending;
   Result<std::string> (*bytes)(const Figure&, TileSource&);
+  bool needs_gui = false;  // a QGuiApplication, for its fonts and painters
 };
 constexpr Exporter exporters[] = {
-    {".svg", svg_of}, {".pdf", pdf_of}, {".png", png_of}, {".csv", csv_of}, {".npz", npz_of},
+    {".svg", svg_of}, {".pdf", pdf_of, true}, {".png", png_of, true},
+    {".csv", csv_of}, {".npz", npz_of},       {".html", html_of},
 };
 
 const Exporter* exporter_of(std::string_view ending) {
@@ -94,6 +96,11 @@ std::span<const std::string_view> export_endings() {
     return all;
   }();
   return endings;
+}
+
+bool export_needs_gui(const std::string& file) {
+  const Exporter* exporter = exporter_of(ending_of(file));
+  return exporter && exporter->needs_gui;
 }
 
 Result<void> check_export(std::string_view view, const std::string& file) {

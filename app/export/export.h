@@ -1,5 +1,5 @@
-// Writes what a view shows to a file: a figure (.svg .pdf .png) or its numbers (.csv .npz). The command line and the
-// window's dialog both call this. The target appears whole or not at all.
+// Writes what a view shows to a file: a figure (.svg .pdf .png .html) or its numbers (.csv .npz). The command line and
+// the window's dialog both call this. The target appears whole or not at all.
 #pragma once
 
 #include <span>
@@ -31,6 +31,8 @@ struct ExportPreset {
 std::span<const ExportPreset> export_presets();
 /// Endings that can be written, with the dot, in the order of the dialog.
 std::span<const std::string_view> export_endings();
+/// Whether that kind of file needs a QGuiApplication.
+bool export_needs_gui(const std::string& file);
 /// Fails where the ending of the file is none of them, where its folder is missing, or where the view has no such name.
 Result<void> check_export(std::string_view view, const std::string& file);
 
@@ -41,7 +43,7 @@ Provenance provenance_of(const Scene&, std::string_view view, bool with_text = t
 /// "mini-gpt · weights sha256 248dfc39 · L5 H3 · 24 tokens · step 0 · causal mask · cpu · fp16 · Cutaway 0.1.0"
 std::string provenance_line(const Scene&, std::string_view view);
 
-/// The ending of `file` chooses the format. .pdf and .png need a QGuiApplication. Fails naming the view or the file.
+/// The ending of `file` chooses the format. See export_needs_gui. Fails naming the view or the file.
 Result<void> export_view(const SnapshotPtr&, std::string_view view, const Selection&, const std::string& file,
                          const ExportOptions&);
 /// The bytes of such a file, for a preview or the clipboard; `ending` is ".svg".

@@ -10,26 +10,22 @@
 #include "app/export/inset_canvas.h"
 #include "app/fonts.h"
 #include "app/qpainter_canvas.h"
+#include "widgets/fonts.h"
 #include "widgets/svg_canvas.h"
 
 namespace cutaway {
 
 namespace {
 
-constexpr float margin = 12, head_px = 11, line_px = 9, line_height = 12;
+constexpr float margin = 12, head_px = 11, line_px = 9, line_step = 12;
 constexpr double mm_per_px = 25.4 / 96, points_per_mm = 72 / 25.4;
 constexpr int pdf_dpi = 1200, most_lines = 3;
 constexpr double most_pixels = 256e6;  // a gigabyte of image
 
-/// What a reader of the file's properties sees: the view says layer and head in its own title.
-std::string title_of(const Figure& figure) {
-  return fmt::format("{} · {}", figure.scene.step->model->name, say(figure.view.name()));
-}
-
 /// The text in lines that fit; what does not fit in the last one is cut with an ellipsis.
-std::vector<std::string> wrapped(Canvas& canvas, const std::string& text, float width) {
+std::vector<std::string> wrapped(const std::string& text, float width) {
   std::vector<std::string> lines(1);
-  const auto fits = [&](const std::string& line) { return canvas.text_width(line, Face::Sans, line_px) <= width; };
+  const auto fits = [&](const std::string& line) { return text_width(line, Face::Sans, line_px) <= width; };
   for (size_t begin = 0; begin < text.size();) {
     size_t end = std::min(text.find(' ', begin), text.size());
     const std::string word = text.substr(begin, end - begin);
@@ -47,27 +43,26 @@ std::vector<std::string> wrapped(Canvas& canvas, const std::string& text, float 
   return lines;
 }
 
+std::vector<std::string> lines_of(const Figure& figure) { return wrapped(figure.line, figure.page.width - 2 * margin); }
+
 void draw(Canvas& canvas, const Figure& figure) {
-  const Rect page = canvas.area();
   const Theme& theme = canvas.theme();
-  const std::vector<std::string> lines = wrapped(canvas, figure.line, page.w - 2 * margin);
-  const float foot = static_cast<float>(lines.size()) * line_height + margin;
-  const float head = margin + head_px + 4;
+  const Rect inside = view_area(figure);
   canvas.begin_group("title");
   canvas.text({margin, margin + head_px}, title_of(figure),
               {.face = Face::Sans, .px = head_px, .color = theme.secondary});
   canvas.end_group();
   canvas.begin_group(figure.view.id());
-  InsetCanvas inset(canvas, {margin, head, page.w - 2 * margin, page.h - head - foot - 4});
-  canvas.push_clip({margin, head, page.w - 2 * margin, page.h - head - foot});
+  InsetCanvas inset(canvas, inside);
+  canvas.push_clip(inside);
   figure.view.draw(inset, figure.scene);
   canvas.pop_clip();
   canvas.end_group();
   canvas.begin_group("provenance");
-  float y = page.h - foot + line_px;
-  for (const std::string& line : lines) {
+  float y = inside.bottom() + 4 + line_px;
+  for (const std::string& line : lines_of(figure)) {
     canvas.text({margin, y}, line, {.face = Face::Sans, .px = line_px, .color = theme.dim});
-    y += line_height;
+    y += line_step;
   }
   canvas.end_group();
 }
@@ -98,6 +93,16 @@ QByteArray xmp_of(const Figure& figure) {
 Rect page_area(const Figure& figure) { return {0, 0, figure.page.width, figure.page.height}; }
 
 }  // namespace
+
+std::string title_of(const Figure& figure) {
+  return fmt::format("{} · {}", figure.scene.step->model->name, say(figure.view.name()));
+}
+
+Rect view_area(const Figure& figure) {
+  const float head = margin + head_px + 4;
+  const float foot = static_cast<float>(lines_of(figure).size()) * line_step + margin;
+  return {margin, head, figure.page.width - 2 * margin, figure.page.height - head - foot - 4};
+}
 
 Result<std::string> svg_of(const Figure& figure, TileSource& tiles) {
   SvgPage page;

@@ -15,6 +15,11 @@ struct Figure {
   const std::string& line;  // the same as one visible line
 };
 
+/// What a reader of the file's properties sees: the view says layer and head in its own title.
+std::string title_of(const Figure&);
+/// The part of the page that the view draws in.
+Rect view_area(const Figure&);
+
 Result<std::string> svg_of(const Figure&, TileSource&);
 /// Both need a QGuiApplication.
 Result<std::string> pdf_of(const Figure&, TileSource&);
@@ -22,5 +27,7 @@ Result<std::string> png_of(const Figure&, TileSource&);
 /// The numbers behind the picture: a long table, and arrays for NumPy with the provenance as `meta`.
 Result<std::string> csv_of(const Figure&, TileSource&);
 Result<std::string> npz_of(const Figure&, TileSource&);
+/// One page for a browser: the SVG, a readout of each cell under the mouse, the table. No script, no network.
+Result<std::string> html_of(const Figure&, TileSource&);
 
 }  // namespace cutaway

@@ -55,6 +55,7 @@ class TestCliExport : public QObject {
   void png_has_the_asked_size_data();
   void png_has_the_asked_size();
   void pdf_has_text_and_size();
+  void html_says_each_cell();
   void numbers_are_those_of_transformers();
   void csv_equals_npz();
   void masked_cells_have_no_value();
@@ -83,7 +84,7 @@ void TestCliExport::every_view_data() {
   QTest::addColumn<QString>("view");
   QTest::addColumn<QString>("ending");
   for (const QJsonValue& view : program({"list", "--json"}).json()["views"].toArray())
-    for (const char* ending : {"svg", "pdf", "png", "csv", "npz"})
+    for (const char* ending : {"svg", "pdf", "png", "csv", "npz", "html"})
       QTest::addRow("%s.%s", qPrintable(view.toString()), ending) << view.toString() << QString(ending);
 }
 
@@ -107,6 +108,10 @@ void TestCliExport::every_view() {
     QVERIFY(bytes.trimmed().endsWith("%%EOF"));
   } else if (ending == "png") {
     QVERIFY(!QImage::fromData(bytes).isNull());
+  } else if (ending == "html") {
+    QVERIFY(bytes.startsWith("<!DOCTYPE html>"));
+    QVERIFY(bytes.contains("<text") && bytes.contains("<table>") && bytes.trimmed().endsWith("</html>"));
+    QVERIFY(!bytes.contains("<script") && !bytes.contains("src=\"http") && !bytes.contains("href=\"http"));
   } else if (ending == "npz") {
     const auto arrays = read_npz(bytes);
     QVERIFY(arrays.size() >= 2);
@@ -166,6 +171,15 @@ void TestCliExport::pdf_has_text_and_size() {
   const qsizetype at = pdf.indexOf("/MediaBox");
   const QList<QByteArray> box = pdf.mid(at + 9, 60).split(']')[0].replace('[', ' ').simplified().split(' ');
   QVERIFY(std::abs(box[2].toDouble() - 89 / 25.4 * 72) < 1.5);
+}
+
+void TestCliExport::html_says_each_cell() {
+  QCOMPARE(export_tiny("a.html", {"--view", "attention"}).code, 0);
+  QCOMPARE(export_tiny("a.csv", {"--view", "attention"}).code, 0);
+  const QByteArray html = file_bytes(file("a.html"));
+  const qsizetype cells = file_bytes(file("a.csv")).count('\n') - 1;
+  QCOMPARE(html.count("<rect x=") - html.count("<clipPath"), cells);  // a readout for every query and key
+  QVERIFY(html.contains("The key to the old doors"));
 }
 
 void TestCliExport::numbers_are_those_of_transformers() {
