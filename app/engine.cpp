@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "app/cli/library.h"
+#include "engine/trace.h"
 
 namespace cutaway {
 namespace {
@@ -180,6 +181,13 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
   auto running = std::make_shared<Running>();
   running->setup = asked.setup;
   running->text = asked.text;
+  if (asked.setup.model.ends_with(".safetensors")) {       // a recorded trace: a step without weights
+    auto trace = read_trace(asked.setup.model);
+    if (!trace) return trace.error();
+    running->trace = *trace;
+    running->text = (*trace)->text;
+    return running;
+  }
   auto model = open_named(asked.setup.model, asked.setup.options, &progress);
   if (!model) return model.error();
   auto backend = choose_backend(asked.setup.backend, asked.setup.threads);

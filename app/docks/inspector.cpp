@@ -57,7 +57,10 @@ Card::Card(QWidget* parent) : QWidget(parent) {
   grid_->setHorizontalSpacing(12);
   grid_->setVerticalSpacing(3);
   grid_->setColumnStretch(1, 1);
-  column->addLayout(grid_);
+  middle_ = new QHBoxLayout;
+  middle_->setSpacing(12);
+  middle_->addLayout(grid_, 1);
+  column->addLayout(middle_);
   pictures_ = new QVBoxLayout;
   column->addLayout(pictures_);
   set_key({}, {});
@@ -104,6 +107,8 @@ void Card::set_rows(const std::vector<std::pair<QString, QString>>& rows) {
 
 void Card::add_picture(QWidget* picture) { pictures_->addWidget(picture); }
 
+void Card::add_thumbnail(QWidget* picture) { middle_->insertWidget(0, picture, 0, Qt::AlignTop); }
+
 Inspector::Inspector(Stage& stage, QWidget* parent) : QWidget(parent), stage_(stage) {
   setObjectName("Inspector");
   setAttribute(Qt::WA_StyledBackground);
@@ -119,7 +124,7 @@ Inspector::Inspector(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   thumbnail_ = new MaskThumbnail(stage, mask_);
   growth_ = new GrowthPlot(stage, cache_);
   bars_ = new ChoiceBars(stage, next_);
-  mask_->add_picture(thumbnail_);
+  mask_->add_thumbnail(thumbnail_);
   cache_->add_picture(growth_);
   next_->add_picture(bars_);
   for (Card* card : {readout_, mask_, cache_, next_}) {

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <QGridLayout>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QScrollArea>
-#include <QTimer>
+#include <QVBoxLayout>
 #include <QWidget>
 
 #include "app/window/canvas_widget.h"
@@ -22,13 +23,15 @@ class Card : public QWidget {
   /// The one large number of the card; empty hides it.
   void set_key(const QString& number, const QString& unit);
   void set_rows(const std::vector<std::pair<QString, QString>>& rows);
-  /// A drawing under the rows.
+  /// A drawing under the rows, or before them.
   void add_picture(QWidget*);
+  void add_thumbnail(QWidget*);
   QLabel* note() { return note_; }
 
  private:
   QLabel *title_, *note_, *key_, *unit_;
   QGridLayout* grid_;
+  QHBoxLayout* middle_;
   QVBoxLayout* pictures_;
   std::vector<std::pair<QLabel*, QLabel*>> rows_;
 };

@@ -74,6 +74,7 @@ LibraryDock::LibraryDock(Stage& stage, QWidget* parent) : QWidget(parent), stage
   library_ = tree(this);
   library_->header()->setSectionResizeMode(0, QHeaderView::Stretch);
   library_->header()->setSectionResizeMode(1, QHeaderView::ResizeToContents);
+  library_->setObjectName("Library");
   column->addWidget(library_, 1);
   auto* rule = new QFrame(this);
   rule->setObjectName("Rule");
@@ -83,6 +84,7 @@ LibraryDock::LibraryDock(Stage& stage, QWidget* parent) : QWidget(parent), stage
   views_->header()->setSectionResizeMode(0, QHeaderView::Fixed);
   views_->header()->resizeSection(0, 32);
   views_->header()->setSectionResizeMode(1, QHeaderView::Stretch);
+  views_->setObjectName("Views");
   column->addWidget(views_);
 
   connect(library_, &QTreeWidget::itemClicked, this, &LibraryDock::activate);

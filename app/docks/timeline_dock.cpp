@@ -56,7 +56,7 @@ TimelineDock::TimelineDock(Stage& stage, QWidget* parent) : QWidget(parent), sta
   });
   for (auto changed : {&Stage::stepped, &Stage::selection_changed, &Stage::language_changed})
     connect(&stage_, changed, this, &TimelineDock::say_words);
-  connect(&stage_, &Stage::theme_changed, this, &TimelineDock::color);
+  connect(&stage_, &Stage::theme_changed, this, [this] { color(), say_words(); });
   color();
   say_words();
 }

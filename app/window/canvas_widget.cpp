@@ -101,7 +101,7 @@ void CanvasWidget::paintEvent(QPaintEvent*) {
   tiles_.begin_frame();
   QPainterCanvas canvas(painter, area, theme, tiles_, &heat_maps_);
   view_->draw(canvas, stage_.scene());
-  if (hasFocus()) canvas.outline(area, theme.accent, 2);
+  if (ringed_) canvas.outline(area, theme.accent, 2);
   frame_ms_ = static_cast<double>(clock.nsecsElapsed()) / 1e6;
 }
 
@@ -153,6 +153,16 @@ void CanvasWidget::wheelEvent(QWheelEvent* event) {
 }
 
 void CanvasWidget::enterEvent(QEnterEvent*) { emit entered(this); }
+
+void CanvasWidget::focusInEvent(QFocusEvent* event) {
+  ringed_ = event->reason() == Qt::TabFocusReason || event->reason() == Qt::BacktabFocusReason;
+  update();
+}
+
+void CanvasWidget::focusOutEvent(QFocusEvent*) {
+  ringed_ = false;
+  update();
+}
 
 void CanvasWidget::leaveEvent(QEvent*) {
   if (cell_cursor_ || !stage_.at().cursor) return;

@@ -47,6 +47,8 @@ class CanvasWidget : public QWidget {
   void mouseDoubleClickEvent(QMouseEvent*) override;
   void wheelEvent(QWheelEvent*) override;
   void leaveEvent(QEvent*) override;
+  void focusInEvent(QFocusEvent*) override;
+  void focusOutEvent(QFocusEvent*) override;
   void enterEvent(QEnterEvent*) override;
   void keyPressEvent(QKeyEvent*) override;
   void contextMenuEvent(QContextMenuEvent*) override;
@@ -61,7 +63,7 @@ class CanvasWidget : public QWidget {
   HeatMapCache heat_maps_;
   AsyncTiles tiles_;
   QPointF pressed_, last_;
-  bool dragging_ = false, cell_cursor_ = false;
+  bool dragging_ = false, cell_cursor_ = false, ringed_ = false;   // ringed: focus came by keyboard
   double frame_ms_ = 0;
   QTimer describe_timer_;
 };

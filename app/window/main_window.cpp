@@ -128,6 +128,7 @@ void MainWindow::connect_parts() {
     connect(canvas, &CanvasWidget::entered, inspector_, &Inspector::follow);
   }
   inspector_->follow(centre_->canvas());
+  centre_->canvas()->setFocus();
 }
 
 void MainWindow::find_devices() {

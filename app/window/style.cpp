@@ -86,7 +86,8 @@ QCheckBox::indicator:checked { background: %text%; border-color: %text%; }
 QCheckBox:focus { color: %text%; }
 
 QTreeWidget, QListWidget, QTableWidget { background: %surface%; border: 0; }
-QTreeWidget::item { height: 24px; border: 0; }
+#Library, #Views { padding: 0 8px; }
+QTreeWidget::item { height: 24px; border: 0; padding-left: 4px; padding-right: 4px; }
 QListWidget::item { height: 26px; padding: 0 8px; border-radius: 4px; }
 QTreeWidget::item:hover, QListWidget::item:hover { background: %hover%; }
 QTreeWidget::item:selected, QListWidget::item:selected { background: %raised%; color: %text%; }
