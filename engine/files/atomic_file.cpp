@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "engine/files/bounded_reader.h"
@@ -27,6 +28,14 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+/// The file that a link leads to, so that the link stays one.
+std::string behind_links(const std::string& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_symlink(path, failed)) return path;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, failed);
+  return failed ? path : real.string();
+}
+
 mode_t file_mode() {
   const mode_t mask = ::umask(0);
   ::umask(mask);
@@ -35,10 +44,14 @@ mode_t file_mode() {
 
 }  // namespace
 
-Result<AtomicFile> AtomicFile::create(const std::string& path) {
-  if (path.empty()) return error("the name of the file to write is empty");
-  if (path.find('\0') != std::string::npos) return error("a path with a NUL byte names no file");
+Result<AtomicFile> AtomicFile::create(const std::string& asked) {
+  if (asked.empty()) return error("the name of the file to write is empty");
+  if (asked.find('\0') != std::string::npos) return error("a path with a NUL byte names no file");
+  const std::string path = behind_links(asked);
   if (is_folder(path)) return error("{} can't be written: it is a folder", path);
+  std::error_code absent;  // a device or a pipe must never be replaced by a file
+  if (std::filesystem::exists(path, absent) && !is_file(path))
+    return error("{} can't be written: it is not an ordinary file", path);
   if (!is_folder(folder_of(path))) return error("{} can't be written: there is no folder {}", path, folder_of(path));
   std::string name = path + ".XXXXXX";
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);

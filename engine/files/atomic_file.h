@@ -17,7 +17,8 @@ namespace cutaway {
 
 class AtomicFile {
  public:
-  /// Fails when the folder is missing or can't be written, or when a folder has that name.
+  /// Fails when the folder is missing or can't be written, or when a folder, a device or a pipe has that name. A link
+  /// stays a link: what it leads to is written.
   static Result<AtomicFile> create(const std::string& path);
   AtomicFile(AtomicFile&&) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;

@@ -115,6 +115,10 @@ class TestFiles : public QObject {
     QVERIFY(!missing && missing.error().fault == Fault::Given);
     QVERIFY(missing.error().text.find("there is no folder") != std::string::npos);
     QVERIFY(!write_file(dir.path().toStdString(), ""));
+    QVERIFY(write_file("/dev/null", "").error().text.find("not an ordinary file") != std::string::npos);
+    QVERIFY(QFile::link("x.txt", dir.filePath("link")));
+    QVERIFY(write_file(dir.filePath("link").toStdString(), "through") && QFileInfo(dir.filePath("link")).isSymLink());
+    QCOMPARE(*read_text_file(path, 100), std::string("through"));
     QVERIFY(!write_file("", ""));
   }
 

@@ -2,6 +2,7 @@
 // and compared element by element with a naive twin; every mismatch at once; random weights.
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <thread>
@@ -65,11 +66,11 @@ std::shared_ptr<const TensorFiles> save(const QTemporaryDir& dir, const PlainFil
   for (const auto& [name, plain] : file) entries.push_back({name, dtype, plain.shape});
   auto out = SafetensorsWriter::create(path, {}, entries);
   for (const auto& entry : out->entries()) {
-    for (float v : file.at(entry.name).values) {
-      const uint16_t half = dtype == DType::F16 ? float_to_half(v) : float_to_bf16(v);
-      const auto ok = dtype == DType::F32 ? out->append(std::as_bytes(std::span(&v, 1))) : out->append(std::as_bytes(std::span(&half, 1)));
-      if (!ok) qFatal("%s", ok.error().text.c_str());
-    }
+    const std::vector<float>& values = file.at(entry.name).values;
+    std::vector<uint16_t> halves(values.size());
+    std::ranges::transform(values, halves.begin(), dtype == DType::F16 ? float_to_half : float_to_bf16);
+    const auto ok = dtype == DType::F32 ? out->append(std::as_bytes(std::span(values))) : out->append(std::as_bytes(std::span(halves)));
+    if (!ok) qFatal("%s", ok.error().text.c_str());
   }
   if (!out->commit()) qFatal("not written");
   auto files = TensorFiles::open_file(path);
