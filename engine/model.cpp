@@ -10,6 +10,7 @@
 #include "engine/files/bounded_reader.h"
 #include "engine/files/json_text.h"
 #include "engine/files/tensor_files.h"
+#include "engine/tokenizers/old_files.h"
 
 namespace cutaway {
 namespace {
@@ -187,12 +188,11 @@ Result<ModelPtr> open_checked(const std::string& folder, const OpenOptions& opti
   if (!report(0.1f)) return cancelled;
   if (auto ok = add_weights(options, **architecture, *model); !ok) return ok.error();
   if (!report(0.6f)) return cancelled;
-  if (const std::string file = model->path + "/tokenizer.json"; is_file(file)) {
-    auto tokenizer = Tokenizer::read(file);
-    if (!tokenizer) return tokenizer.error();
-    model->tokenizer = std::move(*tokenizer);
-    if (model->spec.eos_id < 0) model->spec.eos_id = model->tokenizer->specials().eos;
-  }
+  const std::string file = model->path + "/tokenizer.json";
+  auto tokenizer = is_file(file) ? Tokenizer::read(file) : read_old_tokenizer(model->path);
+  if (!tokenizer) return tokenizer.error();
+  model->tokenizer = std::move(*tokenizer);
+  if (model->tokenizer && model->spec.eos_id < 0) model->spec.eos_id = model->tokenizer->specials().eos;
   if (!report(1)) return cancelled;
   return ModelPtr(model);
 }

@@ -5,9 +5,10 @@
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
+#include <QTemporaryDir>
 #include <QTest>
 
-#include "engine/tokenizer.h"
+#include "engine/tokenizers/old_files.h"
 
 using namespace cutaway;
 
@@ -203,6 +204,41 @@ class TestTokenizer : public QObject {
     QCOMPARE((*t)->size(), 23);
     QVERIFY((*t)->is_special(7) && !(*t)->is_special(20));
     QCOMPARE((*t)->specials().mask, 7);
+  }
+
+  void folders_from_before_tokenizer_json() {  // the same ids as from the tokenizer.json that holds the same vocabulary
+    const auto bert = vocabulary("bert-bge"), gpt = vocabulary("gpt-2");
+    if (!bert || !gpt) QSKIP("needs ../shared/data");
+    QTemporaryDir dir;
+    const std::string folder = dir.path().toStdString();
+    QVERIFY(*read_old_tokenizer(folder) == nullptr);
+    const auto write = [&](const char* name, const QByteArray& bytes) {
+      QFile file(dir.filePath(name));
+      QVERIFY(file.open(QIODevice::WriteOnly) && file.write(bytes) == bytes.size());
+    };
+    const auto model = [](const QString& name) {
+      return QJsonDocument::fromJson(data_file("vocab-" + name + ".tokenizer.json")).object()["model"].toObject();
+    };
+    QByteArrayList lines(30522);
+    const QJsonObject words_by_id = model("bert-bge")["vocab"].toObject();
+    for (const QString& token : words_by_id.keys()) lines[words_by_id[token].toInt()] = token.toUtf8();
+    write("vocab.txt", lines.join('\n'));
+    const std::string text = "The capital of Fränce is [MASK], isn't it? \u4e2d\u6587";
+    auto old = read_old_tokenizer(folder);
+    QVERIFY2(old && *old, old ? "" : old.error().text.c_str());
+    QVERIFY((*old)->encode(text, true)->ids == bert->encode(text, true)->ids);
+    write("tokenizer_config.json", R"({"do_lower_case": false})");
+    QVERIFY((*read_old_tokenizer(folder))->encode("The", false)->ids != bert->encode("The", false)->ids);
+
+    QByteArray merges = "#version: 0.2\n";
+    for (const QJsonValue& merge : model("gpt-2")["merges"].toArray()) merges += merge.toString().toUtf8() + "\n";
+    write("merges.txt", merges);
+    write("vocab.json", QJsonDocument(model("gpt-2")["vocab"].toObject()).toJson());
+    old = read_old_tokenizer(folder);
+    QVERIFY2(old && *old, old ? "" : old.error().text.c_str());
+    QVERIFY((*old)->encode(text + "<|endoftext|>", true)->ids == gpt->encode(text + "<|endoftext|>", true)->ids);
+    write("vocab.json", "[]");
+    QVERIFY(read_old_tokenizer(folder).error().text.starts_with("vocab.json"));
   }
 
   void control_and_unassigned_characters() {  // U+0378 is unassigned, U+E000 for private use, U+200B a format character
