@@ -143,7 +143,10 @@ Result<void> export_view(const SnapshotPtr& step, std::string_view view, const S
   if (!possible) return possible;
   const Result<std::string> bytes = export_bytes(step, view, at, ending_of(file), options);
   if (!bytes) return bytes.error();
-  return write_file(file, *bytes);
+  const Result<void> written = write_file(file, *bytes);
+  if (!written && written.error().text.find(file) == std::string::npos)  // the file is a link to what it names
+    return Error{fmt::format("{}: {}", file, written.error().text), written.error().fault};
+  return written;
 }
 
 }  // namespace cutaway
