@@ -7,6 +7,7 @@
 #include "app/assets.h"
 #include "engine/architecture.h"
 #include "engine/files/bounded_reader.h"
+#include "engine/tokenizers/old_files.h"
 #include "gpu/vulkan_backend.h"
 
 namespace cutaway {
@@ -108,9 +109,10 @@ Result<ModelPtr> open_tokenizer(const std::string& model) {
   const Result<LibraryEntry> entry = find(model);
   if (!entry) return entry.error();
   const std::string file = entry->folder + "/tokenizer.json";
-  if (!is_file(file)) return error("{} has no tokenizer.json", model);
-  Result<std::shared_ptr<const Tokenizer>> tokenizer = Tokenizer::read(file);
+  Result<std::shared_ptr<const Tokenizer>> tokenizer =
+      is_file(file) ? Tokenizer::read(file) : read_old_tokenizer(entry->folder);
   if (!tokenizer) return tokenizer.error();
+  if (!*tokenizer) return error("{} has no tokenizer.json", model);
   const Result<ModelShape> shape = shape_of_config(*entry);
   if (!shape) return shape.error();
   auto opened = std::make_shared<Model>();
