@@ -25,7 +25,7 @@ Wanted wanted(MemoryKind kind) {
   constexpr VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   switch (kind) {
     case MemoryKind::Device: return {0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};
-    case MemoryKind::Upload: return {mapped, 0};
+    case MemoryKind::Upload: return {mapped, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};  // page tables are read often
     case MemoryKind::Download: return {mapped, VK_MEMORY_PROPERTY_HOST_CACHED_BIT};
   }
   return {};
@@ -60,29 +60,26 @@ void Memory::destroy(Block& block) noexcept {
 
 Result<VkDeviceMemory> Memory::allocate(VkMemoryRequirements need, VkMemoryPropertyFlags must,
                                         VkMemoryPropertyFlags wish, bool addressed, const char* what) {
-  int best = -1;
-  for (uint32_t i = 0; i < properties_.memoryTypeCount; ++i) {
-    const VkMemoryPropertyFlags has = properties_.memoryTypes[i].propertyFlags;
-    if (!(need.memoryTypeBits >> i & 1) || (has & must) != must) continue;
-    if ((has & wish) == wish) {
-      best = static_cast<int>(i);
-      break;
-    }
-    if (best < 0) best = static_cast<int>(i);
-  }
-  if (best < 0) return machine_error("Vulkan: this device has no memory of the kind that {} needs", what);
+  std::vector<uint32_t> types;  // those that will do, the wished for first
+  for (const VkMemoryPropertyFlags wanted : {must | wish, must})
+    for (uint32_t i = 0; i < properties_.memoryTypeCount; ++i)
+      if ((need.memoryTypeBits >> i & 1) && (properties_.memoryTypes[i].propertyFlags & wanted) == wanted)
+        types.push_back(i);
+  if (types.empty()) return machine_error("Vulkan: this device has no memory of the kind that {} needs", what);
   VkMemoryAllocateFlagsInfo flags{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO};
   flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
   VkMemoryAllocateInfo info{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO};
   info.pNext = addressed ? &flags : nullptr;
   info.allocationSize = need.size;
-  info.memoryTypeIndex = static_cast<uint32_t>(best);
-  VkDeviceMemory memory = VK_NULL_HANDLE;
-  const VkResult status = vkAllocateMemory(device_, &info, nullptr, &memory);
-  if (status == VK_ERROR_OUT_OF_DEVICE_MEMORY || status == VK_ERROR_OUT_OF_HOST_MEMORY)
-    return no_room(need.size, what);
-  if (auto ok = check(status, "vkAllocateMemory"); !ok) return ok.error();
-  return memory;
+  for (uint32_t type : types) {
+    info.memoryTypeIndex = type;
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    const VkResult status = vkAllocateMemory(device_, &info, nullptr, &memory);
+    if (status == VK_ERROR_OUT_OF_DEVICE_MEMORY || status == VK_ERROR_OUT_OF_HOST_MEMORY) continue;
+    if (auto ok = check(status, "vkAllocateMemory"); !ok) return ok.error();
+    return memory;
+  }
+  return no_room(need.size, what);
 }
 
 Result<size_t> Memory::add_block(size_t bytes, MemoryKind kind, const char* what) {

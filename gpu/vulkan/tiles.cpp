@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <list>
 #include <thread>
 
@@ -11,7 +10,7 @@
 namespace cutaway {
 namespace {
 
-constexpr size_t most_kept_bytes = size_t{96} << 20;
+constexpr size_t most_kept_bytes = size_t{96} << 20, most_kept = 1024;
 
 /// The same picture, perhaps of another step or with other ranges.
 bool same_map(const TileRequest& a, const TileRequest& b) {
@@ -42,9 +41,15 @@ struct DeviceTiles::Inside {
   std::function<void()> arrived;
   mutable std::mutex mutex;
   std::condition_variable wake;
-  std::deque<TileRequest> waiting;
+  struct Wish {
+    TileRequest request;
+    uint64_t frame = 0;                 // that asked for it last
+  };
+  std::vector<Wish> waiting;            // newest last
+  uint64_t frame = 0;
+  uint64_t forgotten = 0;               // how often clear() was called
   std::optional<TileRequest> making;
-  std::list<DeviceTilePtr> kept;        // newest first
+  std::list<DeviceTilePtr> kept;        // last used first
   size_t kept_bytes = 0;
   std::string failure;
   std::optional<TileRequest> failed;    // not tried again and again
@@ -62,15 +67,17 @@ struct DeviceTiles::Inside {
     return upload(*device, *tile);
   }
 
-  DeviceTilePtr find_exact(const TileRequest& request) const {
+  DeviceTilePtr find_exact(const TileRequest& request) {
     const auto found = std::ranges::find_if(kept, [&](const DeviceTilePtr& t) { return t->request == request; });
-    return found == kept.end() ? nullptr : *found;
+    if (found == kept.end()) return nullptr;
+    kept.splice(kept.begin(), kept, found);
+    return kept.front();
   }
 
   void keep(DeviceTilePtr tile) {
     kept_bytes += tile->buffer->bytes;
     kept.push_front(std::move(tile));
-    while (kept_bytes > most_kept_bytes && kept.size() > 1) {
+    while ((kept_bytes > most_kept_bytes && kept.size() > 1) || kept.size() > most_kept) {
       kept_bytes -= kept.back()->buffer->bytes;
       kept.pop_back();
     }
@@ -81,14 +88,16 @@ struct DeviceTiles::Inside {
     while (true) {
       wake.wait(lock, [&] { return stop || !waiting.empty(); });
       if (stop) return;
-      making = std::move(waiting.front());
-      waiting.pop_front();
+      making = std::move(waiting.back().request);
+      waiting.pop_back();
       const TileRequest request = *making;
+      const uint64_t life = forgotten;
       lock.unlock();
       auto made = make(request);
       lock.lock();
       making.reset();
       failure = made ? "" : made.error().text;
+      if (life != forgotten) continue;  // clear() came meanwhile
       if (made) keep(*std::move(made));
       else failed = request;
       if (!arrived || stop) continue;
@@ -121,13 +130,27 @@ DeviceTilePtr DeviceTiles::best(const TileRequest& request) {
   std::lock_guard lock(in.mutex);
   if (auto exact = in.find_exact(request)) return exact;
   if (!(in.failed == request) && !(in.making == request)) {
-    const auto older = std::ranges::find_if(in.waiting, [&](const TileRequest& w) { return same_map(w, request); });
-    if (older == in.waiting.end()) in.waiting.push_back(request);
-    else *older = request;
+    std::erase_if(in.waiting, [&](const Inside::Wish& w) { return same_map(w.request, request); });
+    in.waiting.push_back({request, in.frame});
     in.wake.notify_one();
   }
   const auto near = std::ranges::find_if(in.kept, [&](const DeviceTilePtr& t) { return same_map(t->request, request); });
   return near == in.kept.end() ? nullptr : *near;
+}
+
+void DeviceTiles::begin_frame() {
+  std::lock_guard lock(inside_->mutex);
+  ++inside_->frame;
+  std::erase_if(inside_->waiting, [&](const Inside::Wish& w) { return w.frame + 2 < inside_->frame; });
+}
+
+void DeviceTiles::clear() {
+  std::lock_guard lock(inside_->mutex);
+  inside_->waiting.clear();
+  inside_->kept.clear();
+  inside_->kept_bytes = 0;
+  inside_->failed.reset();
+  ++inside_->forgotten;
 }
 
 Result<DeviceTilePtr> DeviceTiles::exact(const TileRequest& request) {

@@ -2,6 +2,7 @@
 // older one of the same map while a worker thread makes the exact one, or nothing. Values never come back to the host.
 //
 //   DeviceTiles tiles(device, [&] { post_repaint(); });      // called from the worker when a tile has come
+//   tiles.begin_frame();                                     // before every paint
 //   if (auto tile = tiles.best(request)) surface.heat_map(tile, look);
 #pragma once
 
@@ -34,8 +35,13 @@ class DeviceTiles {
   DeviceTiles& operator=(const DeviceTiles&) = delete;
 
   /// Any thread. The same map (step's model, node, head, heads) asked again with another range replaces the request that
-  /// still waits: the latest wins. A snapshot of another backend, or a trace, gets its tile from the host and uploads it.
+  /// still waits: the latest wins, and the newest is made first. A snapshot of another backend, or a trace, gets its tile
+  /// from the host and uploads it.
   DeviceTilePtr best(const TileRequest&);
+  /// What waits and was not asked for in the last two frames is forgotten. Without this call nothing is.
+  void begin_frame();
+  /// Forgets every tile and request, and with them the snapshots that they hold.
+  void clear();
   /// Waits for the exact tile: for exports and tests.
   Result<DeviceTilePtr> exact(const TileRequest&);
   /// Nothing waits and nothing is being made.

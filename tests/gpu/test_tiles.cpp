@@ -60,6 +60,7 @@ class TestTiles : public QObject {
   void a_query_row_that_sees_nothing();
   void best_never_blocks_and_comes();
   void older_tile_until_the_exact_one();
+  void forgotten();
   void host_snapshots_are_uploaded();
   void six_hundred_frames();
   void any_thread();
@@ -180,6 +181,23 @@ void TestTiles::older_tile_until_the_exact_one() {
   QVERIFY(older && older->request.step == first);
   QVERIFY(!tiles.best(whole_map(second, 1)));                 // another head: another map
   QTRY_VERIFY_WITH_TIMEOUT(tiles.best(whole_map(second))->request.step == second, 5000);
+}
+
+/// A cleared source holds no snapshot, and what nobody asks for any more is not made.
+void TestTiles::forgotten() {
+  NEED_DEVICE();
+  std::atomic<int> arrivals{0};
+  DeviceTiles tiles(test_device(), [&] { ++arrivals; });
+  auto step = snapshot_on(device_, model_of("gpt2", 0), MaskRule{});
+  const std::weak_ptr<const Snapshot> seen = step;
+  QVERIFY(tiles.exact(whole_map(step)));
+  tiles.begin_frame();
+  (void)tiles.best(whole_map(step, 1));
+  QTRY_VERIFY_WITH_TIMEOUT(tiles.idle(), 5000);
+  step.reset();
+  QVERIFY(!seen.expired());
+  tiles.clear();
+  QTRY_VERIFY_WITH_TIMEOUT(seen.expired(), 5000);
 }
 
 void TestTiles::host_snapshots_are_uploaded() {
