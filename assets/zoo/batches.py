@@ -9,6 +9,10 @@ from corpus import CLS, EOS, MASK, SEP, VOCAB_SIZE, SPECIAL
 ROW_LENGTHS = {"mini-gpt": {0.0: {128: 0.2, 256: 0.5, 512: 0.3}},
                "mini-bert": {0.0: {32: 0.5, 64: 0.5}, 0.15: {64: 0.5, 128: 0.5}, 0.3: {64: 0.15, 128: 0.3, 256: 0.35, 512: 0.2}}}
 
+# mini-gpt, from which share of the training on: every n-th row tells a text of half its length twice, which pays whoever
+# grows an induction head.
+TWICE = {0.4: 4, 0.6: 2}
+
 
 class Streams:
     def __init__(self, workdir, split):
@@ -27,6 +31,10 @@ class Streams:
         shares = next(s for since, s in reversed(ROW_LENGTHS[kind].items()) if progress >= since)
         length = int(rng.choice(list(shares), p=list(shares.values())))
         rows = np.stack([self.row(rng, i % 2, length) for i in range(tokens // length)])
+        every = next((n for since, n in reversed(TWICE.items()) if progress >= since), None)
+        if kind == "mini-gpt" and every:
+            twice = rows[rng.permutation(len(rows))[:len(rows) // every]]
+            rows[:len(twice)] = np.concatenate([twice[:, :length // 2]] * 2, axis=1)
         return wrap(rows) if kind == "mini-bert" else torch.from_numpy(rows), None
 
 

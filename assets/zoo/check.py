@@ -31,8 +31,8 @@ NUMBER = [("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("loo
 
 # What the cards promise. Losses in nats per token.
 PROMISES = {
-    "mini-gpt": {"beats_bigram_by": 0.8, "previous_token_head": 0.5, "induction_head": 0.3, "agreement": 0.75, "verse_accuracy": 0.5},
-    "mini-bert": {"beats_bigram_by": 0.4, "mlm_accuracy": 0.35, "agreement": 0.7},
+    "mini-gpt": {"beats_bigram_by": 1.0, "previous_token_head": 0.3, "induction_head": 0.25, "agreement": 0.9, "verse_accuracy": 0.5},
+    "mini-bert": {"beats_bigram_by": 1.0, "mlm_accuracy": 0.45, "previous_token_head": 0.9},
 }
 
 

@@ -37,7 +37,8 @@ def train_tokenizer(texts):
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)   # GPT-2's pattern
     tok.decoder = decoders.ByteLevel()
-    special = [AddedToken(s, special=True, normalized=False) for s in SPECIAL]
+    # <mask> takes the space before it along: it stands for a whole word, as " key" is one token
+    special = [AddedToken(s, special=True, normalized=False, lstrip=s == "<mask>") for s in SPECIAL]
     tok.train_from_iterator(texts, trainers.BpeTrainer(
         vocab_size=VOCAB_SIZE, special_tokens=special, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))

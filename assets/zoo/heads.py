@@ -13,24 +13,33 @@ def maps(model, ids):
     return torch.stack(model(ids, output_attentions=True).attentions)
 
 
+def along(p, keys):
+    """p (L, B, H, T, T), keys: query -> key. Mean weight and share of queries whose strongest key it is: (L, H) each."""
+    q, k = torch.tensor(list(keys)), torch.tensor(list(keys.values()))
+    return p[..., q, k].mean(dim=(1, 3)).numpy(), (p[..., q, :].argmax(-1) == k).float().mean(dim=(1, 3)).numpy()
+
+
 def shift_scores(model, rows, shift=-1):
-    """Mean weight (L, H) that a query gives to the key `shift` away."""
-    p = maps(model, rows)
-    return p.diagonal(offset=shift, dim1=-2, dim2=-1).mean(dim=(1, 3)).numpy()
+    """The key `shift` away."""
+    T = rows.shape[1]
+    return along(maps(model, rows), {t: t + shift for t in range(1, T - 1)})
 
 
 def induction_scores(model, n=32, half=48, seed=5):
-    """Random tokens told twice; mean weight (L, H) from the second telling to the token after the earlier copy."""
+    """Random tokens told twice: from the second telling to the token after the earlier copy."""
     g = torch.Generator().manual_seed(seed)
     once = torch.randint(len(SPECIAL), VOCAB_SIZE, (n, half), generator=g)
-    p = maps(model, torch.cat([once, once], 1))
-    q = torch.arange(half, 2 * half - 1)
-    return p[..., q, q - half + 1].mean(dim=(1, 3)).numpy()
+    return along(maps(model, torch.cat([once, once], 1)), {t: t - half + 1 for t in range(half, 2 * half - 1)})
 
 
 def best(scores):
-    layer, head = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    return {"layer": int(layer), "head": int(head), "score": round(float(scores[layer, head]), 4)}
+    """The best head of an array (L, H), or of a pair (weight, strongest) the one with the greatest weight."""
+    more = None
+    if isinstance(scores, tuple):
+        scores, more = scores
+    layer, head = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
+    found = {"layer": layer, "head": head, "score": round(float(scores[layer, head]), 4)}
+    return found if more is None else found | {"strongest": round(float(more[layer, head]), 4)}
 
 
 # -- truths -----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ results equal to rounding.
 """
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -264,7 +265,7 @@ STRINGS = [
     "\"Where is the red key?\" the robot asked.", "It's don't we'll they're I've I'd I'm", "IT'S DON'T", "it’s “quoted”",
     "In the beginning God created the heaven and the earth.", "Coosbonox and Rujusx met Bezhasail; Coosbonox sang.",
     "4 7 1 9", "1234567890", "3.14159", "1,000,000", "٣٤٥", "Ⅷ ½ ²", "a1b2c3", "x=y+z;", "for (int i = 0; i < n; ++i) {", "...", "!!!???", "a.b.c",
-    "#hashtag @name", "e-mail: someone at example", "C:\\path", "<pad>", "<eos>", "<mask>", "<cls><sep>", "a<mask>b", "The <mask> opened the door.",
+    "#hashtag @name", "e-mail: someone at example", "C:\\path", "<pad>", "<eos>", "<mask>", "<cls><sep>", "a<mask>b", "The <mask> opened the door.", "two  <mask>\n<mask>",
     " <mask> ", "<extra_id_0>", "<extra_id_63>", "<extra_id_64>", "< mask >", "<mask", "<MASK>", "mask>", "<extra_id_1><extra_id_10>",
     "café", "cafe\u0301", "e\u0301\u0323", "ñandú", "naïve", "Straße", "ÄÖÜ äöü ß", "Привет, мир!", "Ελληνικά", "עברית", "العربية", "हिन्दी", "ไทย",
     "你好,世界。", "日本語のテキスト", "한국어", "你 好", "𠀀𠀁", "😀", "😀😃 😄", "👨‍👩‍👧‍👦", "🇩🇪🇫🇷", "👍🏽", "a😀b", "❤️", "\u200b", "a\u200bb", "\u00a0", "a\u00a0b",
@@ -283,7 +284,7 @@ def tokenizer_cases():
         assert ids == bert.encode(text, add_special_tokens=False).ids
         cases.append({"text": text, "ids": ids, "ids_mini_bert": bert.encode(text).ids,
                       "decoded": gpt.decode(ids, skip_special_tokens=False), "decoded_plain": gpt.decode(ids, skip_special_tokens=True)})
-    assert all(c["decoded"] == c["text"] for c in cases), [c["text"] for c in cases if c["decoded"] != c["text"]]
+    assert all(c["decoded"] == re.sub(r"\s+<mask>", "<mask>", c["text"]) for c in cases)
     (HERE / "tokenizer-mini.json").write_text(json.dumps(cases, indent=0, ensure_ascii=True) + "\n")
     print(f"tokenizer-mini.json: {len(cases)} strings")
 
