@@ -16,7 +16,7 @@ namespace {
 ModelSpec corner(std::string_view architecture) { return architecture_named(architecture).corners()[0]; }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 /// Every cached and recorded row of a step, read through the backend.
