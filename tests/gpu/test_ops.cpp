@@ -56,6 +56,7 @@ class TestOps : public QObject {
   void attend_data();
   void attend();
   void attend_custom_mask_keeps_bits();
+  void nothing_swallows_nan();
   void record_and_gather();
   void mean_and_unit_length();
   void long_dispatch_is_cut();
@@ -339,6 +340,34 @@ void TestOps::attend_custom_mask_keeps_bits() {
       QCOMPARE(std::memcmp(rule.context.data(), bits.context.data(), rule.context.size() * sizeof(float)), 0);
       QCOMPARE(std::memcmp(rule.lse.data(), bits.lse.data(), rule.lse.size() * sizeof(float)), 0);
     }
+}
+
+/// A NaN in the weights reaches the logits, where the session refuses it.
+void TestOps::nothing_swallows_nan() {
+  NEED_DEVICE();
+  for (const char* shader : {"gelu_erf.comp", "gelu_tanh.comp", "relu.comp", "tanh.comp"}) {
+    const BufferPtr in = to_device(std::vector<float>(8, NAN)), out = space_on_device(8);
+    run(shader, {}, ActivationPush{.n = 8, .x = in->address, .out = out->address}, 1);
+    for (float y : from_device(out)) QVERIFY2(std::isnan(y), shader);
+  }
+  for (bool by_rows : {false, true})
+    for (int which : {0, 1, 2, 3}) {   // q, k, v; and a k in the middle, with good scores on both sides
+      Attention a = make_attention(5, 90, 1, 1, 8, MaskRule{});
+      if (which == 0) a.q.assign(a.q.size(), NAN);
+      if (which == 1) a.k.assign(a.k.size(), NAN);
+      if (which == 2) a.v.assign(a.v.size(), NAN);
+      if (which == 3) a.k[40 * 8] = NAN;
+      attend_on_device(a, by_rows);
+      for (float c : a.context) QVERIFY2(std::isnan(c), qPrintable(QString("%1 by rows %2").arg(which).arg(by_rows)));
+      if (which != 2)
+        for (float l : a.lse) QVERIFY(std::isnan(l));
+    }
+  auto x = random_numbers(60, 1);
+  x[25] = NAN;
+  const BufferPtr in = to_device(x), gain = to_device(std::vector<float>(20, 1.f)), out = space_on_device(60);
+  run("layer_norm.comp", {}, NormPush{.width = 20, .eps = 1e-5f, .x = in->address, .gain = gain->address, .out = out->address}, 3);
+  const auto rows = from_device(out);
+  for (size_t i = 0; i < rows.size(); ++i) QCOMPARE(std::isnan(rows[i]), i >= 20 && i < 40);
 }
 
 void TestOps::record_and_gather() {

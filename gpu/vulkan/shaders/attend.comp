@@ -48,7 +48,7 @@ void main() {
     scores[lane] = score;
     barrier();
     float block_top = top;
-    for (uint i = 0; i < 64; ++i) block_top = max(block_top, scores[i]);
+    for (uint i = 0; i < 64; ++i) block_top = max_(block_top, scores[i]);
     weights[lane] = open_cell ? exp_(score - block_top) : 0.0;
     barrier();
     if (block_top == minus_infinity) continue;

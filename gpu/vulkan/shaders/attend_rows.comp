@@ -61,7 +61,7 @@ void main() {
       for (uint c = 0; c < 4; ++c) {
         bool open_cell = key + c < keys && allowed(mask, bits, past + row + r, key + c);
         score[c] = open_cell ? scale * sum_of(parts[r][c]) : minus_infinity;
-        block_top = max(block_top, score[c]);
+        block_top = max_(block_top, score[c]);
       }
       shrink[r] = top[r] == block_top ? 1.0 : top[r] == minus_infinity ? 0.0 : exp_(top[r] - block_top);
       top[r] = block_top;

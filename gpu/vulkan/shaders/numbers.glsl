@@ -1,10 +1,13 @@
 // numbers.glsl   Functions of one number, written out so that every device gives the same accuracy (Vulkan allows exp an
-// error of 3 + 2 |x| units in the last place, and has no erf). Coefficients are our own minimax fits.
+// error of 3 + 2 |x| units in the last place, and has no erf). Coefficients are our own minimax fits. NaN gives NaN, which
+// min() and max() don't promise.
+
+float max_(float a, float b) { return a >= b || is_nan(a) ? a : b; }
 
 // e^x, relative error 2e-7 for x in [-87, 88]; exactly 0 below and exactly 1 at 0.
 float exp_(float x) {
   if (x < -87.0) return 0.0;
-  x = min(x, 88.0);
+  if (x > 88.0) x = 88.0;
   float n = round(x * 1.442695041);
   precise float r = (x - n * 0.693359375) + n * 2.12194440e-4;  // ln 2 in two parts; n * 0.693359375 is exact
   float p = fma(fma(fma(fma(0.00139504831, r, 0.00836889015), r, 0.0416662059), r, 0.166665188), r, 0.50000001);
@@ -13,6 +16,7 @@ float exp_(float x) {
 
 // Natural logarithm of a positive normal number, absolute error 1e-7 times max(1, |result|).
 float log_(float x) {
+  if (is_nan(x)) return x;
   int e = int(floatBitsToUint(x) >> 23) - 126;
   float m = uintBitsToFloat((floatBitsToUint(x) & 0x007fffffu) | 0x3f000000u);  // [0.5, 1)
   if (m < 0.70710678) { m *= 2.0; e -= 1; }
@@ -73,6 +77,6 @@ float tanh_(float x) {
     p = fma(p, u, 0.999999996);
     return x * p;
   }
-  float t = 1.0 - 2.0 / (exp_(2.0 * min(a, 40.0)) + 1.0);
+  float t = 1.0 - 2.0 / (exp_(2.0 * (a > 40.0 ? 40.0 : a)) + 1.0);
   return x < 0.0 ? -t : t;
 }
