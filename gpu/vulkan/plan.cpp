@@ -233,8 +233,8 @@ void VulkanPlan::attend(Pass& pass, const Node& node) const {
     pass.work.dispatch("attend.comp", {fours}, push, static_cast<uint64_t>(pass.rows * p.heads), cost, node.id);
 }
 
-/// Rows of `from` become the last rows of `to`.
-void VulkanPlan::append(Pass& pass, const Node& node, NodeId from, const PagedRows& to, uint64_t table) const {
+/// Rows of `from` become the last rows of `to`, on the time of the node `whose`.
+void VulkanPlan::append(Pass& pass, NodeId whose, NodeId from, const PagedRows& to, uint64_t table) const {
   const int64_t width = static_cast<int64_t>(to.row_bytes() / sizeof(float)), n = pass.rows * width;
   const uint64_t dense = graph_[from].op == Op::lse
                              ? slots_[static_cast<size_t>(lse_slots_.at(graph_[from].inputs[0]))].buffer->address
@@ -242,7 +242,7 @@ void VulkanPlan::append(Pass& pass, const Node& node, NodeId from, const PagedRo
   pass.work.dispatch("record.comp", {},
                      RowsPush{.width = narrow(width), .row = narrow(to.rows() - pass.rows), .n = narrow(n),
                               .dense = dense, .table = table},
-                     groups_of(static_cast<uint64_t>(n)), static_cast<double>(n), node.id);
+                     groups_of(static_cast<uint64_t>(n)), static_cast<double>(n), whose);
 }
 
 void VulkanPlan::run_node(Pass& pass, const Node& node) const {
@@ -252,7 +252,7 @@ void VulkanPlan::run_node(Pass& pass, const Node& node) const {
     case Op::layer_norm: layer_norm(pass, node); break;
     case Op::linear: linear(pass, node); break;
     case Op::attend: attend(pass, node); break;
-    case Op::cache: append(pass, node, node.inputs[0], pass.state->at(node.id), pass.tables.at(node.id)); break;
+    case Op::cache: append(pass, node.id, node.inputs[0], pass.state->at(node.id), pass.tables.at(node.id)); break;
     case Op::add:
       pass.work.dispatch("add.comp", {},
                          AddPush{.n = narrow(static_cast<int64_t>(n)), .a = address(pass, node.inputs[0]),
@@ -285,7 +285,8 @@ void VulkanPlan::run_node(Pass& pass, const Node& node) const {
   }
   if (!node.head && records(node.id)) {
     const PagedRows& rows = pass.recording->at(node.id);
-    append(pass, node, node.id, rows, pass.uploads.table(rows));
+    // Views and answers take no time of their own: what records them counts for the node that made the rows.
+    append(pass, source(node.op == Op::lse ? node.inputs[0] : node.id), node.id, rows, pass.uploads.table(rows));
   }
 }
 

@@ -59,7 +59,7 @@ class VulkanPlan final : public Plan {
   void linear(Pass&, const Node&) const;
   void layer_norm(Pass&, const Node&) const;
   void attend(Pass&, const Node&) const;
-  void append(Pass&, const Node&, NodeId from, const PagedRows& to, uint64_t table) const;
+  void append(Pass&, NodeId whose, NodeId from, const PagedRows& to, uint64_t table) const;
   Result<void> run_head(Pass&, uint64_t hidden, int64_t rows, float* out);
   Result<void> run_body(Pass&, const Feed&, State&, Recording&, Output&);
 
