@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t row_piece_floats = 16 * 1024;  // values by value: smaller pieces cost more to hand over than to do
 constexpr int64_t few_piece_bytes = 128 * 1024;  // weights that a thread reads at a time when few rows are asked
 constexpr int64_t many_outs = 192, many_rows = 512;  // a piece of a matrix product
+constexpr int64_t least_shared_attention = 1 << 17;  // multiply-adds: about ten microseconds of one thread
 constexpr int64_t head_rows = 64;                    // rows that head() runs at a time
 
 int64_t pieces_of(int64_t n, int64_t piece) { return (n + piece - 1) / piece; }
@@ -363,12 +364,15 @@ void CpuPlan::run_attend(const Node& n) {
                             .context = target(n.id),
                             .lse = scratch_.data() + lse_at_};
   // Later queries of a causal mask see more keys: the longest pieces go first.
-  const int64_t blocks = pieces_of(pass_.tokens, attend_queries);
-  machine_.pool->each(blocks * n.params.heads, [&](int64_t i, int worker) {
-    const int64_t begin = (blocks - 1 - i / n.params.heads) * attend_queries;
-    machine_.kernels->attend(attention, i % n.params.heads, begin, std::min(pass_.tokens, begin + attend_queries),
-                             worker_scratch(worker));
-  });
+  const int64_t heads = n.params.heads, blocks = pieces_of(pass_.tokens, attend_queries);
+  const auto piece = [&](int64_t i, int worker) {
+    const int64_t begin = (blocks - 1 - i / heads) * attend_queries,
+                  end = std::min(pass_.tokens, begin + attend_queries);
+    machine_.kernels->attend(attention, i % heads, begin, end, worker_scratch(worker));
+  };
+  if (pass_.tokens * attention.keys * row_width(n) >= least_shared_attention)
+    return machine_.pool->each(blocks * heads, piece);
+  for (int64_t i = 0; i < blocks * heads; ++i) piece(i, 0);
 }
 
 Result<void> CpuPlan::record(NodeId id, Recording& recording) {

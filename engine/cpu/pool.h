@@ -25,9 +25,8 @@ class ThreadPool {
   /// Calls f(piece, worker) for every piece in [0, pieces), worker in [0, threads()). When another thread is already
   /// using the pool, all pieces run on the caller as worker 0. f must not throw.
   template <class F>
-  void each(int64_t pieces, F&& f) {
-    run(
-        pieces, [](void* context, int64_t piece, int worker) { (*static_cast<F*>(context))(piece, worker); }, &f);
+  void each(int64_t pieces, F f) {
+    run(pieces, [](void* context, int64_t piece, int worker) { (*static_cast<F*>(context))(piece, worker); }, &f);
   }
 
  private:
