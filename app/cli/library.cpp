@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "app/assets.h"
+#include "app/device.h"
 #include "engine/architecture.h"
 #include "engine/files/bounded_reader.h"
 #include "engine/tokenizers/old_files.h"
@@ -134,7 +135,7 @@ Result<std::shared_ptr<Backend>> choose_backend(std::string_view name, int threa
   const auto is_card = [](const DeviceFound& device) { return device.usable && !device.is_cpu; };
   if (name == "cuda") return machine_error("--backend is cuda; there is no CUDA back end in this build");
   if (name == "vulkan" || (name == "auto" && std::ranges::any_of(devices_found(), is_card))) {
-    const Result<std::shared_ptr<Device>> device = open_device({});
+    const Result<std::shared_ptr<Device>> device = shared_device();
     if (device) return make_vulkan_backend(*device);
     if (name == "vulkan") return device.error();
   }

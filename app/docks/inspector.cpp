@@ -36,8 +36,8 @@ int64_t allowed_pairs(const MaskRule& rule, int64_t n) {
 
 Card::Card(QWidget* parent) : QWidget(parent) {
   auto* column = new QVBoxLayout(this);
-  column->setContentsMargins(16, 12, 16, 12);
-  column->setSpacing(6);
+  column->setContentsMargins(16, 10, 16, 10);
+  column->setSpacing(5);
   auto* head = new QHBoxLayout;
   title_ = label("section", this);
   note_ = label("dim", this);

@@ -10,7 +10,7 @@
 namespace cutaway {
 namespace {
 
-constexpr int thumbnail_px = 64, plot_px = 92, bar_rows = 6, bar_row_px = 20, token_column_px = 76, percent_column_px = 60;
+constexpr int thumbnail_px = 64, plot_px = 84, bar_rows = 6, bar_row_px = 20, token_column_px = 76, percent_column_px = 60;
 
 }  // namespace
 

@@ -118,7 +118,8 @@ void LibraryDock::add_model(const QString& name, const std::string& target, cons
   auto* item = new QTreeWidgetItem(library_, {name, size});
   item->setData(0, Target, QString::fromStdString(target));
   item->setToolTip(0, hint);
-  item->setData(0, Qt::AccessibleTextRole, name + ", " + size);
+  if (size.isEmpty()) item->setFirstColumnSpanned(true);
+  item->setData(0, Qt::AccessibleTextRole, size.isEmpty() ? name : name + ", " + size);
 }
 
 void LibraryDock::fill_library() {

@@ -82,6 +82,7 @@ void MainWindow::make_actions() {
   add(Word::FullScreen, QKeySequence("Ctrl+F11"), [this] { setWindowState(windowState() ^ Qt::WindowFullScreen); });
   add(Word::DarkTheme, {}, [this] { stage_.set_dark(true); });
   add(Word::LightTheme, {}, [this] { stage_.set_dark(false); });
+  add(Word::DrawAuto, {}, [this] { draw_on("auto"); });
   add(Word::FilterModels, QKeySequence("/"), [this] { library_->filter()->setFocus(); });
   add(Word::Shortcuts, QKeySequence("?"), [this] { show_shortcuts(); });
   add(Word::About, {}, [this] { show_about(); });
@@ -126,6 +127,10 @@ void MainWindow::fill_menus() {
   put(view, {Word::ShowInspector, Word::ShowLeftDock, Word::FloatTimeline, Word::ResetLayout, Word::FullScreen});
   view->addSeparator();
   put(menu(view->addMenu(QString()), Word::MenuTheme), {Word::DarkTheme, Word::LightTheme});
+  QMenu* drawing = menu(view->addMenu(QString()), Word::MenuDrawing);
+  put(drawing, {Word::DrawAuto});
+  drawing->addAction("Vulkan", this, [this] { draw_on("vulkan"); });
+  drawing->addAction("Qt", this, [this] { draw_on("qt"); });
   QMenu* languages = menu(view->addMenu(QString()), Word::MenuLanguage);
   languages->addAction("English", this, [this] { stage_.set_spoken(Language::English); });
   languages->addAction("Русский", this, [this] { stage_.set_spoken(Language::Russian); });

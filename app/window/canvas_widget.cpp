@@ -33,7 +33,7 @@ CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* pa
   connect(this, &CanvasWidget::tiles_ready, this, repaint);
   connect(this, &CanvasWidget::tiles_ready, &describe_timer_, qOverload<>(&QTimer::start));
   connect(&stage_, &Stage::stepped, this, [this] {
-    if (stage_.ran().loaded) tiles_.clear();      // lets go of the model that ran before
+    if (stage_.ran().loaded) tiles().clear();      // lets go of the model that ran before
     update();
   });
   connect(&stage_, &Stage::selection_changed, this, repaint);
@@ -64,7 +64,7 @@ void CanvasWidget::leave_cell_cursor() {
 
 std::vector<Readout> CanvasWidget::readout() {
   if (!stage_.step() || !view_->refusal(*stage_.step()).empty()) return {};
-  return view_->readout(stage_.scene(), tiles_);
+  return view_->readout(stage_.scene(), tiles());
 }
 
 bool CanvasWidget::event(QEvent* event) {
@@ -94,15 +94,41 @@ void CanvasWidget::describe() {
 void CanvasWidget::paintEvent(QPaintEvent*) {
   QElapsedTimer clock;
   clock.start();
-  QPainter painter(this);
-  const Theme& theme = stage_.theme();
-  painter.fillRect(rect(), qcolor(theme.canvas));
-  const Rect area{0, 0, static_cast<float>(width()), static_cast<float>(height())};
-  tiles_.begin_frame();
-  QPainterCanvas canvas(painter, area, theme, tiles_, &heat_maps_);
-  view_->draw(canvas, stage_.scene());
-  if (ringed_) canvas.outline(area, theme.accent, 2);
+  if (!paint_on_device()) {
+    QPainter painter(this);
+    painter.fillRect(rect(), qcolor(stage_.theme().canvas));
+    tiles_.begin_frame();
+    QPainterCanvas canvas(painter, {0, 0, static_cast<float>(width()), static_cast<float>(height())}, stage_.theme(),
+                          tiles_, &heat_maps_);
+    draw(canvas);
+  }
   frame_ms_ = static_cast<double>(clock.nsecsElapsed()) / 1e6;
+}
+
+void CanvasWidget::draw(Canvas& canvas) {
+  view_->draw(canvas, stage_.scene());
+  if (ringed_) canvas.outline(canvas.area(), canvas.theme().accent, 2);
+}
+
+void CanvasWidget::draw_with(std::unique_ptr<ImguiRenderer> renderer) {
+  renderer_ = std::move(renderer);
+  update();
+}
+
+bool CanvasWidget::paint_on_device() {
+  if (!renderer_) return false;
+  const auto ratio = static_cast<float>(devicePixelRatioF());
+  const Result<void> sized = renderer_->resize(static_cast<float>(width()), static_cast<float>(height()), ratio);
+  const Result<Picture> picture = sized ? renderer_->paint(stage_.theme(), [this](Canvas& canvas) { draw(canvas); })
+                                        : Result<Picture>(sized.error());
+  if (!picture) {
+    renderer_.reset();
+    emit device_failed(QString::fromStdString(picture.error().text));
+    return false;
+  }
+  const QImage image(picture->pixels, picture->width, picture->height, picture->stride, QImage::Format_RGB32);
+  QPainter(this).drawImage(rect(), image);
+  return true;
 }
 
 void CanvasWidget::hover(QPointF at) {

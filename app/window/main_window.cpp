@@ -12,7 +12,9 @@
 #include <QThreadPool>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <array>
 
+#include "app/device.h"
 #include "app/window/style.h"
 
 namespace cutaway {
@@ -113,7 +115,7 @@ void MainWindow::connect_parts() {
   connect(&stage_, &Stage::theme_changed, this, &MainWindow::restyle);
   connect(&stage_, &Stage::notice, notice_, &Notice::show_text);
   connect(&stage_, &Stage::stepped, this, [this] {
-    if (stage_.ran().loaded) notice_->hide(), remember(stage_.ran().setup.model);
+    if (stage_.ran().loaded) notice_->hide(), remember(stage_.ran().setup.model), choose_canvas();
     note_mask();
   });
   connect(&engine_, &Engine::progress, this, [this](float fraction, bool) {
@@ -126,6 +128,10 @@ void MainWindow::connect_parts() {
   for (CanvasWidget* canvas : {centre_->canvas(), strip_->canvas(), timeline_->canvas()}) {
     connect(canvas, &CanvasWidget::entered, status_row_, &StatusRow::follow);
     connect(canvas, &CanvasWidget::entered, inspector_, &Inspector::follow);
+    connect(canvas, &CanvasWidget::device_failed, this, [this](const QString& sentence) {
+      notice_->show_text(sentence, true);
+      draw_on("qt");
+    }, Qt::QueuedConnection);
   }
   inspector_->follow(centre_->canvas());
   centre_->canvas()->setFocus();
@@ -136,7 +142,46 @@ void MainWindow::find_devices() {
   QThreadPool::globalInstance()->start([window = QPointer<MainWindow>(this)] {
     const std::vector<DeviceEntry> found = devices();
     QMetaObject::invokeMethod(qApp, [window, found] {
-      if (window) window->switch_bar_->set_devices(found);
+      if (!window) return;
+      window->switch_bar_->set_devices(found);
+      window->has_card_ = std::ranges::any_of(found, [](const DeviceEntry& d) { return d.backend == "vulkan" && d.hardware; });
+      window->choose_canvas();
+    });
+  });
+}
+
+void MainWindow::draw_on(const QString& mode) {
+  drawing_ = mode;
+  choose_canvas();
+}
+
+/// A software device draws several times slower than QPainter does, so it is taken only when the model's tensors are on it.
+void MainWindow::choose_canvas() {
+  const bool on_device = stage_.step() && stage_.step()->backend_name == "vulkan";
+  const bool wanted = drawing_ == "vulkan" || (drawing_ == "auto" && (has_card_ || on_device));
+  const std::array canvases{centre_->canvas(), strip_->canvas(), timeline_->canvas()};
+  if (!wanted)
+    for (CanvasWidget* canvas : canvases) canvas->draw_with(nullptr);
+  if (!wanted || canvases.front()->draws_on_device() || making_renderers_) return;
+  making_renderers_ = true;
+  // Compiling pipelines takes up to a second; meanwhile QPainter draws.
+  QThreadPool::globalInstance()->start([this, canvases] {
+    auto made = std::make_shared<std::vector<std::unique_ptr<ImguiRenderer>>>();
+    QString failure;
+    const auto device = shared_device();
+    if (!device) failure = QString::fromStdString(device.error().text);
+    for (CanvasWidget* canvas : canvases) {
+      if (!failure.isEmpty()) break;
+      auto renderer = ImguiRenderer::make(*device, [canvas] {
+        QMetaObject::invokeMethod(canvas, &CanvasWidget::tiles_ready, Qt::QueuedConnection);
+      });
+      if (renderer) made->push_back(std::move(*renderer));
+      else failure = QString::fromStdString(renderer.error().text);
+    }
+    QMetaObject::invokeMethod(this, [this, canvases, made, failure] {
+      making_renderers_ = false;
+      if (!failure.isEmpty()) return notice_->show_text(failure, false);
+      for (size_t i = 0; i < canvases.size(); ++i) canvases[i]->draw_with(std::move((*made)[i]));
     });
   });
 }
@@ -171,6 +216,7 @@ void MainWindow::restore_settings(const WindowArguments& arguments) {
                                                      : settings.value("window/theme", "dark").toString().toStdString();
   stage_.set_spoken(spoken == "ru" ? Language::Russian : Language::English);
   stage_.set_dark(theme != "light");
+  drawing_ = settings.value("window/drawing", drawing_).toString();
   stage_.show_view(settings.value("session/view", "attention").toString().toStdString());
 }
 
@@ -178,6 +224,7 @@ void MainWindow::save_settings() {
   QSettings settings;
   settings.setValue("window/size", size());
   settings.setValue("window/layout", saveState(layout_version));
+  settings.setValue("window/drawing", drawing_);
   settings.setValue("window/language", language() == Language::Russian ? "ru" : "en");
   settings.setValue("window/theme", stage_.dark() ? "dark" : "light");
   settings.setValue("session/view", QString::fromStdString(stage_.view_id()));

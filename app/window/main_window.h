@@ -40,6 +40,8 @@ class MainWindow : public QMainWindow {
   TimelineDock* timeline() { return timeline_; }
   StatusRow* status_row() { return status_row_; }
   Notice* notice() { return notice_; }
+  /// "auto": on the device where there is a graphics card or the model runs on Vulkan; "vulkan", "qt".
+  void draw_on(const QString& mode);
   QAction* action(Word);
 
   /// A model's folder or a trace, as from the dialog, the command line or a drop. Failure is said in place.
@@ -71,6 +73,7 @@ class MainWindow : public QMainWindow {
   void restyle();
   void remember(const std::string& target);
   void find_devices();
+  void choose_canvas();                                     // device or QPainter
   void note_mask();
   void escape();
 
@@ -89,6 +92,8 @@ class MainWindow : public QMainWindow {
   QDockWidget *left_ = nullptr, *right_ = nullptr, *bottom_ = nullptr;
   std::vector<std::pair<Word, QAction*>> actions_;
   QByteArray first_layout_;
+  QString drawing_ = "auto";                                // or "vulkan", "qt"
+  bool has_card_ = false, making_renderers_ = false;
 };
 
 }  // namespace cutaway

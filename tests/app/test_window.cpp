@@ -6,11 +6,13 @@
 #include <QSettings>
 #include <QTemporaryDir>
 #include <QtTest>
+#include <cstdlib>
 
 #include "app/assets.h"
 #include "app/dialogs/export_sheet.h"
 #include "app/fonts.h"
 #include "app/window/main_window.h"
+#include "gpu/vulkan_backend.h"
 
 namespace cutaway {
 namespace {
@@ -58,6 +60,8 @@ class TestWindow : public QObject {
   void palette_goes_to_a_head();
   void a_broken_folder_harms_nothing();
   void every_view_at_every_size();
+  void the_device_draws_what_qt_draws();
+  void vulkan_runs_the_same_text();
 
  private:
   void wait_for_pass();
@@ -119,7 +123,7 @@ QStringList TestWindow::next_tokens() {
 void TestWindow::picture(const QString& name) {
   const QString folder = qEnvironmentVariable("CUTAWAY_SCREENSHOTS");
   if (folder.isEmpty()) return;
-  QTRY_VERIFY_WITH_TIMEOUT(window_->centre()->canvas()->tiles().idle(), patience_ms);
+  QTRY_VERIFY_WITH_TIMEOUT(window_->centre()->canvas()->idle(), patience_ms);
   QCoreApplication::processEvents();
   QDir().mkpath(folder);
   window_->grab().save(folder + "/" + name + ".png");
@@ -358,6 +362,52 @@ void TestWindow::every_view_at_every_size() {
     }
     QCOMPARE(window_->size(), size);                         // nothing inside forces the window wider
   }
+}
+
+void TestWindow::the_device_draws_what_qt_draws() {
+  if (devices_found().empty()) QSKIP("no Vulkan driver on this machine");
+  CanvasWidget* canvas = window_->centre()->canvas();
+  window_->draw_on("qt");
+  const auto settled = [&] {
+    canvas->grab();
+    QTRY_VERIFY_WITH_TIMEOUT(canvas->idle(), patience_ms);
+  };
+  settled();
+  const QImage by_qt = canvas->grab().toImage().convertToFormat(QImage::Format_RGB32);
+  window_->draw_on("vulkan");
+  QTRY_VERIFY_WITH_TIMEOUT(canvas->draws_on_device(), patience_ms);
+  settled();
+  settled();
+  const QImage by_device = canvas->grab().toImage().convertToFormat(QImage::Format_RGB32);
+  picture("vulkan-canvas");
+  // Letters and hatch lines are smoothed differently, so blocks of pixels are compared: cells, bars, ground.
+  const QSize blocks = by_qt.size() / 8;
+  const QImage a = by_qt.scaled(blocks, Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+  const QImage b = by_device.scaled(blocks, Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+  int far = 0;
+  for (int y = 0; y < blocks.height(); ++y)
+    for (int x = 0; x < blocks.width(); ++x) {
+      const QRgb p = a.pixel(x, y), q = b.pixel(x, y);
+      far += std::abs(qRed(p) - qRed(q)) + std::abs(qGreen(p) - qGreen(q)) + std::abs(qBlue(p) - qBlue(q)) > 60;
+    }
+  QVERIFY2(far < blocks.width() * blocks.height() / 25, qPrintable(QString("%1 blocks differ").arg(far)));
+  qInfo("%d of %d blocks differ", far, blocks.width() * blocks.height());
+  window_->draw_on("qt");
+  QVERIFY(!canvas->draws_on_device());
+}
+
+void TestWindow::vulkan_runs_the_same_text() {
+  if (devices_found().empty()) QSKIP("no Vulkan driver on this machine");
+  const QStringList words = tokens(), choices = next_tokens();
+  Setup setup = window_->stage().setup();
+  setup.backend = "vulkan";
+  window_->stage().change(setup, "Vulkan");
+  QTRY_VERIFY_WITH_TIMEOUT(window_->stage().step()->backend_name == "vulkan", patience_ms);
+  wait_for_pass();
+  QCOMPARE(tokens(), words);
+  QCOMPARE(next_tokens(), choices);
+  QTRY_VERIFY_WITH_TIMEOUT(window_->centre()->canvas()->draws_on_device(), patience_ms);   // beside the tensors
+  picture("vulkan-model");
 }
 
 }  // namespace cutaway
