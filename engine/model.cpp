@@ -37,7 +37,8 @@ Result<const Architecture*> architecture_of(const Config& config) {
 /// The folder of the pooling module as modules.json says, "1_Pooling" where it stands without, or nothing.
 Result<std::optional<std::string>> pooling_folder(const std::string& folder) {
   const std::string list = folder + "/modules.json";
-  if (!is_file(list)) return is_file(folder + "/1_Pooling/config.json") ? std::optional<std::string>("1_Pooling") : std::nullopt;
+  if (!is_file(list))
+    return is_file(folder + "/1_Pooling/config.json") ? std::optional<std::string>("1_Pooling") : std::nullopt;
   const Result<std::string> text = read_text_file(list, 1 << 20);
   if (!text) return text.error();
   const Result<nlohmann::json> modules = parse_json("modules.json", *text, 8);
@@ -66,7 +67,8 @@ Result<void> read_pooling(const std::string& folder, ModelSpec& spec) {
   if (!config) return config.error();
   const Result<bool> mean = config->boolean("pooling_mode_mean_tokens", false);
   if (!mean) return mean.error();
-  if (!*mean) return error("{}/{}: pooling_mode_mean_tokens is false; other poolings are not read", **name, config->file());
+  if (!*mean)
+    return error("{}/{}: pooling_mode_mean_tokens is false; other poolings are not read", **name, config->file());
   spec.pooling = Pooling::Mean;
   spec.has_head = false;
   spec.objective = Objective::Embedding;
@@ -136,7 +138,8 @@ void adopt_vocabulary(const TensorFiles& files, const Architecture& architecture
 }
 
 Result<void> check_memory(const std::string& name, size_t bytes) {
-  const uint64_t have = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t have =
+      static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   if (bytes <= have) return {};
   return machine_error("the weights of {} take {} bytes; this machine has {} bytes of memory", name, bytes, have);
 }

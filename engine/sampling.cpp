@@ -51,6 +51,17 @@ bool read_number(std::string_view text, Number& out) {
 
 }  // namespace
 
+float entropy_bits(std::span<const float> logits) {
+  const double top = *std::ranges::max_element(logits);
+  double sum = 0, weighted = 0;
+  for (float logit : logits) {
+    const double e = std::exp(logit - top);
+    sum += e;
+    weighted += e * (logit - top);
+  }
+  return static_cast<float>((std::log(sum) - weighted / sum) / std::log(2.));
+}
+
 std::vector<TokenChoice> best_choices(std::span<const float> logits, size_t n) {
   const double lse = log_sum_exp(logits);
   std::vector<TokenChoice> best;

@@ -13,17 +13,6 @@ constexpr size_t n_best = 40;       // kept for the view of the distribution
 constexpr size_t n_fills = 10;      // kept per masked position
 constexpr int64_t head_block = 64;  // rows of logits made at a time when every position is scored
 
-float entropy_bits_of(std::span<const float> logits) {
-  const double top = *std::ranges::max_element(logits);
-  double sum = 0, weighted = 0;
-  for (float logit : logits) {
-    const double e = std::exp(logit - top);
-    sum += e;
-    weighted += e * (logit - top);
-  }
-  return static_cast<float>((std::log(sum) - weighted / sum) / std::log(2.));
-}
-
 std::string shown(const Model& model, int32_t id) {
   return model.tokenizer && id < model.tokenizer->size() ? model.tokenizer->piece(id) : std::to_string(id);
 }
@@ -104,7 +93,7 @@ Result<void> Session::describe(Snapshot& step, Output& out, Plan& plan) const {
   if (!step.logits.empty()) {
     const auto logits = std::span<const float>(step.logits).first(usable);
     step.best = best_choices(logits, n_best);
-    step.entropy_bits = entropy_bits_of(logits);
+    step.entropy_bits = entropy_bits(logits);
   }
   if (model_->spec.objective == Objective::MaskedLm && model_->tokenizer && model_->graph->logits != no_node) {
     const int32_t mask = model_->tokenizer->specials().mask;

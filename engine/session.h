@@ -79,6 +79,8 @@ class Session {
 std::vector<TokenChoice> best_choices(std::span<const float> logits, size_t n);
 /// Log-softmax of one id of a row: natural log, summed in double.
 float log_probability(std::span<const float> logits, int32_t id);
+/// Entropy of the softmax of a row.
+float entropy_bits(std::span<const float> logits);
 /// The token that a sampler takes for that position; its log-probability is the model's own, before temperature and cuts.
 TokenChoice sample(std::span<const float> logits, const Sampling&, int64_t position);
 

@@ -16,9 +16,9 @@ struct TypeInfo {
 };
 
 constexpr TypeInfo types[] = {
-    {DType::F64, "F64", 8},         {DType::F32, "F32", 4},         {DType::F16, "F16", 2}, {DType::BF16, "BF16", 2},
-    {DType::F8_E4M3, "F8_E4M3", 1}, {DType::F8_E5M2, "F8_E5M2", 1}, {DType::I64, "I64", 8}, {DType::I32, "I32", 4},
-    {DType::I16, "I16", 2},         {DType::I8, "I8", 1},           {DType::U64, "U64", 8}, {DType::U32, "U32", 4},
+    {DType::F64, "F64", 8},         {DType::F32, "F32", 4},         {DType::F16, "F16", 2},   {DType::BF16, "BF16", 2},
+    {DType::F8_E4M3, "F8_E4M3", 1}, {DType::F8_E5M2, "F8_E5M2", 1}, {DType::I64, "I64", 8},   {DType::I32, "I32", 4},
+    {DType::I16, "I16", 2},         {DType::I8, "I8", 1},           {DType::U64, "U64", 8},   {DType::U32, "U32", 4},
     {DType::U16, "U16", 2},         {DType::U8, "U8", 1},           {DType::BOOL, "BOOL", 1},
 };
 
@@ -67,9 +67,7 @@ int64_t elements(const Shape& shape) {
   return n;
 }
 
-std::string text_of(const Shape& shape) {
-  return fmt::format("({})", fmt::join(shape, ", "));
-}
+std::string text_of(const Shape& shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
 
 float half_to_float(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
@@ -83,11 +81,11 @@ float half_to_float(uint16_t half) {
 uint16_t float_to_half(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value), magnitude = bits & 0x7fffffffu;
   const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-  if (magnitude > 0x7f800000u) return sign | 0x7e00;                                  // NaN
-  if (magnitude >= 0x477ff000u) return sign | 0x7c00;                                 // 65520 and above round to infinity
-  if (magnitude < 0x38800000u) {                                                      // subnormal half: multiples of 2^-24
-    const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;                   // exact: a power of two
-    return sign | static_cast<uint16_t>(std::nearbyint(scaled));                      // ties to even; 1024 is the least normal
+  if (magnitude > 0x7f800000u) return sign | 0x7e00;                 // NaN
+  if (magnitude >= 0x477ff000u) return sign | 0x7c00;                // 65520 and above round to infinity
+  if (magnitude < 0x38800000u) {                                     // subnormal half: multiples of 2^-24
+    const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;  // exact: a power of two
+    return sign | static_cast<uint16_t>(std::nearbyint(scaled));     // ties to even; 1024 is the least normal
   }
   const uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1);
   return sign | static_cast<uint16_t>((rounded - (112u << 23)) >> 13);
@@ -104,21 +102,37 @@ uint16_t float_to_bf16(float value) {
 void to_float(const TensorView& t, float* out) {
   const int64_t n = t.size();
   switch (t.dtype) {
-    case DType::F64: return convert<double>(t.data, n, out);
-    case DType::F32: std::memcpy(out, t.data, static_cast<size_t>(n) * sizeof(float)); return;
-    case DType::F16: return convert<uint16_t>(t.data, n, out, half_to_float);
-    case DType::BF16: return convert<uint16_t>(t.data, n, out, bf16_to_float);
-    case DType::F8_E4M3: return convert<uint8_t>(t.data, n, out, e4m3_to_float);
-    case DType::F8_E5M2: return convert<uint8_t>(t.data, n, out, e5m2_to_float);
-    case DType::I64: return convert<int64_t>(t.data, n, out);
-    case DType::I32: return convert<int32_t>(t.data, n, out);
-    case DType::I16: return convert<int16_t>(t.data, n, out);
-    case DType::I8: return convert<int8_t>(t.data, n, out);
-    case DType::U64: return convert<uint64_t>(t.data, n, out);
-    case DType::U32: return convert<uint32_t>(t.data, n, out);
-    case DType::U16: return convert<uint16_t>(t.data, n, out);
-    case DType::U8: return convert<uint8_t>(t.data, n, out);
-    case DType::BOOL: return convert<uint8_t>(t.data, n, out, [](uint8_t b) { return b ? 1.f : 0.f; });
+    case DType::F64:
+      return convert<double>(t.data, n, out);
+    case DType::F32:
+      std::memcpy(out, t.data, static_cast<size_t>(n) * sizeof(float));
+      return;
+    case DType::F16:
+      return convert<uint16_t>(t.data, n, out, half_to_float);
+    case DType::BF16:
+      return convert<uint16_t>(t.data, n, out, bf16_to_float);
+    case DType::F8_E4M3:
+      return convert<uint8_t>(t.data, n, out, e4m3_to_float);
+    case DType::F8_E5M2:
+      return convert<uint8_t>(t.data, n, out, e5m2_to_float);
+    case DType::I64:
+      return convert<int64_t>(t.data, n, out);
+    case DType::I32:
+      return convert<int32_t>(t.data, n, out);
+    case DType::I16:
+      return convert<int16_t>(t.data, n, out);
+    case DType::I8:
+      return convert<int8_t>(t.data, n, out);
+    case DType::U64:
+      return convert<uint64_t>(t.data, n, out);
+    case DType::U32:
+      return convert<uint32_t>(t.data, n, out);
+    case DType::U16:
+      return convert<uint16_t>(t.data, n, out);
+    case DType::U8:
+      return convert<uint8_t>(t.data, n, out);
+    case DType::BOOL:
+      return convert<uint8_t>(t.data, n, out, [](uint8_t b) { return b ? 1.f : 0.f; });
   }
 }
 

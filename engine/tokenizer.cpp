@@ -31,12 +31,12 @@ constexpr std::string_view unk_names[] = {"[UNK]", "<unk>", "<|unk|>"};
 
 class FileTokenizer : public Tokenizer {
  public:
-  NormalizerPtr normalizer;          // may be null
-  PreTokenizerPtr pre_tokenizer;     // may be null: the text is one word
+  NormalizerPtr normalizer;       // may be null
+  PreTokenizerPtr pre_tokenizer;  // may be null: the text is one word
   SubwordsPtr model;
   AddedTokens added;
   Around around;
-  DecoderPtr decoder;                // may be null: tokens joined with spaces
+  DecoderPtr decoder;  // may be null: tokens joined with spaces
   SpecialIds special_ids;
   int64_t ids = 0;
 
@@ -55,8 +55,10 @@ class FileTokenizer : public Tokenizer {
   std::string decode(std::span<const int32_t> tokens) const override {
     std::vector<std::string> pieces;
     for (int32_t id : tokens)
-      if (const AddedToken* one = added.find(id)) pieces.push_back(one->content);
-      else pieces.push_back(decoder && decoder->byte_level() ? model->bytes(id) : model->vocabulary().token(id));
+      if (const AddedToken* one = added.find(id))
+        pieces.push_back(one->content);
+      else
+        pieces.push_back(decoder && decoder->byte_level() ? model->bytes(id) : model->vocabulary().token(id));
     if (decoder) decoder->apply(pieces);
     return valid_utf8(fmt::format("{}", fmt::join(pieces, decoder ? "" : " ")));
   }
@@ -81,7 +83,8 @@ class FileTokenizer : public Tokenizer {
       const std::string_view rest = std::string_view(bytes).substr(at);
       const size_t length = std::min(character_bytes(rest[0]), rest.size());
       const uint8_t first = static_cast<uint8_t>(rest[0]);
-      const bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && length == 2 && static_cast<uint8_t>(rest[1]) < 0xa0);
+      const bool control =
+          first < 0x20 || first == 0x7f || (first == 0xc2 && length == 2 && static_cast<uint8_t>(rest[1]) < 0xa0);
       if (control || invalid_utf8(rest.substr(0, length))) {
         out += fmt::format("⟨{:02X}⟩", first);
         ++at;
@@ -101,8 +104,10 @@ class FileTokenizer : public Tokenizer {
     Encoding encode(bool specials) {
       if (specials) put(own_.around.before);
       for (const TextPart& part : own_.added.raw().split(text_)) {
-        if (part.id >= 0) put(part.id, part.begin, part.end);
-        else normalize(part);
+        if (part.id >= 0)
+          put(part.id, part.begin, part.end);
+        else
+          normalize(part);
       }
       if (specials) put(own_.around.after);
       return std::move(out_);
@@ -115,8 +120,10 @@ class FileTokenizer : public Tokenizer {
       if (own_.normalizer) own_.normalizer->apply(text);
       for (const TextPart& inner : own_.added.normalized().split(text.bytes)) {
         const auto [begin, end] = text.source(inner.begin, inner.end);
-        if (inner.id >= 0) put(inner.id, begin, end);
-        else cut({&text, inner.begin, inner.end});
+        if (inner.id >= 0)
+          put(inner.id, begin, end);
+        else
+          cut({&text, inner.begin, inner.end});
       }
     }
 
@@ -168,7 +175,8 @@ SpecialIds special_ids(const AddedTokens& added, const Subwords& model) {
         if (token.content == name) return token.id;
     return -1;
   };
-  SpecialIds ids{named(mask_names), named(cls_names), named(sep_names), named(pad_names), named(eos_names), named(unk_names)};
+  SpecialIds ids{named(mask_names), named(cls_names), named(sep_names),
+                 named(pad_names),  named(eos_names), named(unk_names)};
   if (ids.unk < 0) ids.unk = model.unknown();
   return ids;
 }
@@ -208,7 +216,8 @@ Result<std::shared_ptr<const Tokenizer>> build(const std::string& file, const nl
   if (!subwords) return subwords.error();
   made->model = std::move(*subwords);
   const auto* tokens = part(json, "added_tokens");
-  auto added = AddedTokens::read(file, tokens ? *tokens : nlohmann::json(), made->model->vocabulary(), made->normalizer.get());
+  auto added =
+      AddedTokens::read(file, tokens ? *tokens : nlohmann::json(), made->model->vocabulary(), made->normalizer.get());
   if (!added) return added.error();
   made->added = std::move(*added);
   if (const auto* value = part(json, "post_processor")) {
@@ -233,7 +242,8 @@ Result<std::shared_ptr<const Tokenizer>> build(const std::string& file, const nl
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::parse(const std::string& file, std::string_view text) {
-  if (text.size() > max_file_bytes) return error("{} has {} bytes; at most {} are read", file, text.size(), max_file_bytes);
+  if (text.size() > max_file_bytes)
+    return error("{} has {} bytes; at most {} are read", file, text.size(), max_file_bytes);
   try {
     const Result<nlohmann::json> json = parse_json(file, text, max_depth);
     if (!json) return json.error();

@@ -33,11 +33,11 @@ class Tokenizer {
   /// `specials`: run the post-processor ([CLS] ... [SEP]). Special text typed in is always matched as its id.
   /// Fails on invalid UTF-8, naming the byte offset.
   virtual Result<Encoding> encode(std::string_view text, bool specials) const = 0;
-  virtual std::string decode(std::span<const int32_t> ids) const = 0;    // special tokens are left in
+  virtual std::string decode(std::span<const int32_t> ids) const = 0;  // special tokens are left in
   /// One token as a person should see it: real bytes where they are valid UTF-8, else "⟨0A⟩"; "##" stays.
   virtual std::string piece(int32_t id) const = 0;
   virtual bool is_special(int32_t id) const = 0;
-  virtual int64_t size() const = 0;   // ids are < size()
+  virtual int64_t size() const = 0;  // ids are < size()
   virtual SpecialIds specials() const = 0;
 };
 

@@ -15,13 +15,13 @@ inline constexpr int64_t trace_map_positions = 4096;
 /// True where the name fits; * stands for any characters, ? for one.
 bool glob_matches(std::string_view glob, std::string_view name);
 
-/// Nodes to record so that write_trace can write those names. No globs: all but q, k, v and hidden. Fails on a glob that
-/// no name of this model fits.
+/// Nodes to record so that write_trace can write those names. No globs: all but q, k, v and hidden. Fails on a glob
+/// that no name of this model fits.
 Result<Taps> trace_taps(const Graph&, const std::vector<std::string>& globs, int64_t positions);
 
 /// Writes every position of the step; with generated tokens hand in the step before the last, whose token never ran.
-/// program: name and version, for the metadata. Fails when a name that a glob asks for was not recorded, and on a target
-/// that can't be written; then no file is left.
+/// program: name and version, for the metadata. Fails when a name that a glob asks for was not recorded, and on a
+/// target that can't be written; then no file is left.
 Result<void> write_trace(const SnapshotPtr&, const std::string& path, const std::vector<std::string>& globs,
                          std::string_view program, Progress* = nullptr);
 

@@ -28,7 +28,8 @@ struct Place {
 std::optional<int> layer_number(std::string_view digits) {
   int layer = 0;
   const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-  if (status != std::errc() || end != digits.data() + digits.size() || layer < 0 || layer >= max_layers) return std::nullopt;
+  if (status != std::errc() || end != digits.data() + digits.size() || layer < 0 || layer >= max_layers)
+    return std::nullopt;
   return layer;
 }
 
@@ -69,7 +70,8 @@ std::vector<float> floats_of(const FileTensor& t) {
 
 class TraceReader {
  public:
-  explicit TraceReader(std::shared_ptr<const TensorFiles> files) : files_(std::move(files)), arena_(make_host_arena()) {}
+  explicit TraceReader(std::shared_ptr<const TensorFiles> files)
+      : files_(std::move(files)), arena_(make_host_arena()) {}
 
   Result<SnapshotPtr> read() {
     for (auto step : {&TraceReader::read_metadata, &TraceReader::find_blocks, &TraceReader::read_hidden,
@@ -98,12 +100,14 @@ class TraceReader {
 
   Result<void> read_metadata() {
     if (meta("format") != "cutaway-trace")
-      return error("{} is not a trace: its metadata has the format \"{}\", not \"cutaway-trace\"", file(), meta("format"));
+      return error("{} is not a trace: its metadata has the format \"{}\", not \"cutaway-trace\"", file(),
+                   meta("format"));
     if (meta("version") != "1") return error("{}: the version is \"{}\"; version 1 is read", file(), meta("version"));
     const auto ids = meta_json("input_ids"), tokens = meta_json("tokens");
     if (!ids) return ids.error();
     if (!tokens) return tokens.error();
-    if (!ids->is_array() || ids->empty()) return error("{}: input_ids is {}; a list of ids is needed", file(), text_of(*ids));
+    if (!ids->is_array() || ids->empty())
+      return error("{}: input_ids is {}; a list of ids is needed", file(), text_of(*ids));
     if (!tokens->is_array()) return error("{}: tokens is {}; a list of texts is needed", file(), text_of(*tokens));
     if (ids->size() != tokens->size())
       return error("{}: input_ids has {} entries, tokens has {}", file(), ids->size(), tokens->size());
@@ -120,7 +124,8 @@ class TraceReader {
     if (!meta("attention").empty()) {
       auto attention = meta_json("attention");
       if (!attention) return attention.error();
-      if (!attention->is_object()) return error("{}: attention is {}; an object is needed", file(), text_of(*attention));
+      if (!attention->is_object())
+        return error("{}: attention is {}; an object is needed", file(), text_of(*attention));
       attention_ = std::move(*attention);
     }
     return {};
@@ -141,10 +146,12 @@ class TraceReader {
   Result<void> check(const FileTensor& t, size_t rank, const char* want) const {
     if (!t.dtype || *t.dtype > DType::BF16)
       return error("{}: {} has the type {}; F32, F16 or BF16 is needed", file(), t.name, t.dtype_name);
-    if (t.shape.size() != rank) return error("{}: {} is {}; {} is needed", file(), t.name, cutaway::text_of(t.shape), want);
+    if (t.shape.size() != rank)
+      return error("{}: {} is {}; {} is needed", file(), t.name, cutaway::text_of(t.shape), want);
     for (int64_t size : t.shape)
       if (size < 1 || size > max_positions)
-        return error("{}: {} is {}; sizes from 1 to {} are read", file(), t.name, cutaway::text_of(t.shape), max_positions);
+        return error("{}: {} is {}; sizes from 1 to {} are read", file(), t.name, cutaway::text_of(t.shape),
+                     max_positions);
     return {};
   }
 
@@ -174,7 +181,8 @@ class TraceReader {
     std::vector<float> turned(values.size());
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t i = 0; i < T; ++i)
-        std::copy_n(&values[static_cast<size_t>((h * T + i) * width)], width, &turned[static_cast<size_t>((i * heads + h) * width)]);
+        std::copy_n(&values[static_cast<size_t>((h * T + i) * width)], width,
+                    &turned[static_cast<size_t>((i * heads + h) * width)]);
     if (!rows.grow(T)) throw std::bad_alloc();
     rows.scatter(0, T, turned.data());
     step_.recording.emplace(id, std::move(rows));
@@ -193,7 +201,8 @@ class TraceReader {
       if (auto ok = check_tokens(t, t.shape[0], stack); !ok) return ok;
       Block none;
       none.place.layer = layer.value_or(-1);
-      const NodeId id = add(Op::add, Role::Hidden, t.name, &none, {tokens_of(stack), {Law::Fixed, t.shape[1], Counts::Features}});
+      const NodeId id =
+          add(Op::add, Role::Hidden, t.name, &none, {tokens_of(stack), {Law::Fixed, t.shape[1], Counts::Features}});
       record(id, t);
       spec_.d_model = t.shape[1];
     }
@@ -245,7 +254,8 @@ class TraceReader {
     if (auto ok = check_tokens(*probs, g.T, block.place.stack); !ok) return ok;
     if (auto ok = check_tokens(*probs, g.S, block.crosses() ? "cross" : block.place.stack); !ok) return ok;
     if (!block.crosses() && g.T != g.S)
-      return error("{}: {} is {}; a self-attention map has as many keys as queries", file(), probs->name, cutaway::text_of(probs->shape));
+      return error("{}: {} is {}; a self-attention map has as many keys as queries", file(), probs->name,
+                   cutaway::text_of(probs->shape));
     return {};
   }
 
@@ -267,14 +277,15 @@ class TraceReader {
       if ((!fresh_heads && heads != t->shape[0]) || (tokens != 0 && tokens != t->shape[1]) ||
           (*name == 'k' && g.Dh != 0 && g.Dh != t->shape[2]) ||
           (*name == 'v' && block.part("k") && block.part("k")->shape[0] != t->shape[0]))
-        return error("{}: {} is {}; the other tensors of {} have {} heads, {} positions, {} values a head", file(), t->name,
-                     cutaway::text_of(t->shape), block.place.block, query ? g.H : g.Hkv, tokens, g.Dh);
+        return error("{}: {} is {}; the other tensors of {} have {} heads, {} positions, {} values a head", file(),
+                     t->name, cutaway::text_of(t->shape), block.place.block, query ? g.H : g.Hkv, tokens, g.Dh);
       if (!kv_from_probs) heads = t->shape[0];
       tokens = t->shape[1];
       if (*name != 'v') g.Dh = t->shape[2];
     }
     if (g.H > 0 && g.Hkv > 0 && g.H % g.Hkv != 0)
-      return error("{}: {} has {} query heads; they must be a multiple of its {} key heads", file(), block.place.block, g.H, g.Hkv);
+      return error("{}: {} has {} query heads; they must be a multiple of its {} key heads", file(), block.place.block,
+                   g.H, g.Hkv);
     return {};
   }
 
@@ -283,8 +294,8 @@ class TraceReader {
     if (!lse) return {};
     if (auto ok = check(*lse, 2, "(H, T)"); !ok) return ok;
     if ((g.H != 0 && lse->shape[0] != g.H) || (g.T != 0 && lse->shape[1] != g.T))
-      return error("{}: {} is {}; the other tensors of {} make it ({}, {})", file(), lse->name, cutaway::text_of(lse->shape),
-                   block.place.block, g.H, g.T);
+      return error("{}: {} is {}; the other tensors of {} make it ({}, {})", file(), lse->name,
+                   cutaway::text_of(lse->shape), block.place.block, g.H, g.T);
     return {};
   }
 
@@ -312,7 +323,8 @@ class TraceReader {
       return error("{}: {} is {}; the other tensors of {} make it ({}, {})", file(), bits->name,
                    cutaway::text_of(bits->shape), name, g.T, g.S);
     if (entry.contains("mask")) {
-      if (!entry["mask"].is_string()) return error("{}: the mask of {} is {}; a rule is needed", file(), name, text_of(entry["mask"]));
+      if (!entry["mask"].is_string())
+        return error("{}: the mask of {} is {}; a rule is needed", file(), name, text_of(entry["mask"]));
       const std::string rule = entry["mask"].get<std::string>();
       if (rule != "custom") {
         auto parsed = MaskRule::parse(rule);
@@ -342,7 +354,8 @@ class TraceReader {
       return id;
     };
     const NodeId q = part("q", Op::split_heads, Role::Q, {fixed(g.H, Counts::Heads), T, fixed(g.Dh, Counts::Features)});
-    const NodeId k = part("k", Op::split_heads, Role::K, {fixed(g.Hkv, Counts::Heads), S, fixed(g.Dh, Counts::Features)});
+    const NodeId k =
+        part("k", Op::split_heads, Role::K, {fixed(g.Hkv, Counts::Heads), S, fixed(g.Dh, Counts::Features)});
     if (const FileTensor* v = block.part("v"))
       part("v", Op::split_heads, Role::V, {fixed(v->shape[0], Counts::Heads), S, fixed(v->shape[2], Counts::Features)});
     const NodeId lse = part("lse", Op::lse, Role::Lse, {fixed(g.H, Counts::Heads), T});
@@ -375,7 +388,8 @@ class TraceReader {
     if (auto ok = check_tokens(*t, t->shape[0], two_stacks() ? "decoder." : ""); !ok) return ok;
     const int64_t T = t->shape[0], V = t->shape[1];
     for (size_t i = 0; i < step_.ids.size(); ++i)
-      if (step_.ids[i] >= V && !two_stacks()) return error("{}: input_ids has {} at position {}; logits are of {} ids", file(), step_.ids[i], i, V);
+      if (step_.ids[i] >= V && !two_stacks())
+        return error("{}: input_ids has {} at position {}; logits are of {} ids", file(), step_.ids[i], i, V);
     const auto row_bytes = static_cast<size_t>(V) * bytes_of(*t->dtype);
     const auto row = [&](int64_t i, std::vector<float>& out) {
       out.resize(static_cast<size_t>(V));
@@ -383,14 +397,17 @@ class TraceReader {
       return std::ranges::all_of(out, [](float v) { return std::isfinite(v); });
     };
     if (!row(T - 1, step_.logits)) return error("{}: logits hold values that are no finite numbers", file());
-    graph_.logits = add(Op::take_rows, Role::Logits, t->name, nullptr, {tokens_of("decoder."), {Law::Fixed, V, Counts::Features}});
+    graph_.logits =
+        add(Op::take_rows, Role::Logits, t->name, nullptr, {tokens_of("decoder."), {Law::Fixed, V, Counts::Features}});
     spec_.vocab_size = V;
     if (T * V > max_scored_values || two_stacks()) return {};
     step_.surprisal_bits.assign(static_cast<size_t>(T), std::numeric_limits<float>::quiet_NaN());
     std::vector<float> values;
     for (int64_t i = 0; i < T; ++i) {
       if (!row(i, values)) return error("{}: logits hold values that are no finite numbers", file());
-      if (i + 1 < T) step_.surprisal_bits[static_cast<size_t>(i) + 1] = -log_probability(values, step_.ids[static_cast<size_t>(i) + 1]) / std::log(2.f);
+      if (i + 1 < T)
+        step_.surprisal_bits[static_cast<size_t>(i) + 1] =
+            -log_probability(values, step_.ids[static_cast<size_t>(i) + 1]) / std::log(2.f);
       const std::string& piece = step_.pieces[static_cast<size_t>(i)];
       if (piece == "[MASK]" || piece == "<mask>") step_.fills.push_back({i, best_choices(values, 10)});
     }
@@ -403,18 +420,22 @@ class TraceReader {
 
   /// What a person reads of it, and the fields that views take for granted.
   void finish() {
-    const bool causal = std::ranges::any_of(step_.masks, [](const MaskRule& rule) { return rule.kind != MaskRule::Kind::Bidirectional; });
+    const bool causal = std::ranges::any_of(
+        step_.masks, [](const MaskRule& rule) { return rule.kind != MaskRule::Kind::Bidirectional; });
     const std::string objective = meta("objective");
     spec_.objective = objective == "masked-lm" || (objective.empty() && !causal) ? Objective::MaskedLm
                       : objective == "embedding"                                 ? Objective::Embedding
                                                                                  : Objective::CausalLm;
-    if (spec_.objective != Objective::CausalLm) step_.logits.clear(), step_.surprisal_bits.clear();
-    else step_.fills.clear();
+    if (spec_.objective != Objective::CausalLm)
+      step_.logits.clear(), step_.surprisal_bits.clear();
+    else
+      step_.fills.clear();
     for (int64_t i = step_.positions(); i < longest_; ++i) {  // of two stacks the longer one lends its length
       step_.ids.push_back(0);
       step_.pieces.push_back(fmt::format("#{}", i));
     }
-    if (!step_.surprisal_bits.empty()) step_.surprisal_bits.resize(step_.ids.size(), std::numeric_limits<float>::quiet_NaN());
+    if (!step_.surprisal_bits.empty())
+      step_.surprisal_bits.resize(step_.ids.size(), std::numeric_limits<float>::quiet_NaN());
     if (!step_.logits.empty()) {
       step_.best = best_choices(step_.logits, 40);
       step_.entropy_bits = entropy_bits(step_.logits);
@@ -434,13 +455,6 @@ class TraceReader {
     step_.n_prompt = n_prompt >= 1 && n_prompt <= n_ ? n_prompt : n_;
     step_.node_ms.assign(step_.graph().nodes.size(), 0.f);
     step_.serial = next_trace_serial();
-  }
-
-  static float entropy_bits(const std::vector<float>& logits) {
-    const double top = *std::ranges::max_element(logits);
-    double sum = 0, weighted = 0;
-    for (float logit : logits) sum += std::exp(logit - top), weighted += std::exp(logit - top) * (logit - top);
-    return static_cast<float>((std::log(sum) - weighted / sum) / std::log(2.));
   }
 
   /// Sessions count up from 1, traces down from the other end: no two steps are equal.

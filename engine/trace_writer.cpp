@@ -8,8 +8,8 @@
 namespace cutaway {
 namespace {
 
-constexpr int64_t head_block = 64;              // rows of logits made at a time
-constexpr int64_t map_block_cells = 1 << 20;    // cells of a map asked for at a time
+constexpr int64_t head_block = 64;            // rows of logits made at a time
+constexpr int64_t map_block_cells = 1 << 20;  // cells of a map asked for at a time
 
 bool is_map(Role role) { return role == Role::Probs || role == Role::Mask; }
 bool is_attention_row(Role role) { return role == Role::Q || role == Role::K || role == Role::V || role == Role::Lse; }
@@ -70,12 +70,18 @@ class TraceWriter {
 
   Shape shape_of(const Node& node) const {
     switch (node.role) {
-      case Role::Logits: return {T_, vocab()};
-      case Role::Mask: return {T_, T_};
-      case Role::Probs: return {node.params.heads, T_, T_};
-      case Role::Hidden: return {T_, row_width(node)};
-      case Role::Lse: return {row_width(node), T_};
-      default: return {node.shape[0].n, T_, node.shape[2].n};  // q, k, v: (H, T, Dh)
+      case Role::Logits:
+        return {T_, vocab()};
+      case Role::Mask:
+        return {T_, T_};
+      case Role::Probs:
+        return {node.params.heads, T_, T_};
+      case Role::Hidden:
+        return {T_, row_width(node)};
+      case Role::Lse:
+        return {row_width(node), T_};
+      default:
+        return {node.shape[0].n, T_, node.shape[2].n};  // q, k, v: (H, T, Dh)
     }
   }
 
@@ -86,12 +92,21 @@ class TraceWriter {
     for (NodeId id : graph.with(Role::Probs))
       attention[graph[id].block] = {{"scale", graph[id].params.scale}, {"mask", step_->mask_of(id).text()}};
     const Objective objective = step_->model->spec.objective;
-    const char* name = objective == Objective::CausalLm ? "causal-lm" : objective == Objective::MaskedLm ? "masked-lm" : "embedding";
+    const char* name = objective == Objective::CausalLm   ? "causal-lm"
+                       : objective == Objective::MaskedLm ? "masked-lm"
+                                                          : "embedding";
     const auto text = [](const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); };
-    return {{"format", "cutaway-trace"}, {"version", "1"}, {"model", step_->model->name},
-            {"backend", step_->backend_name}, {"program", std::string(program)}, {"input_ids", text(step_->ids)},
-            {"tokens", text(step_->pieces)}, {"attention", text(attention)}, {"objective", name},
-            {"text", step_->text}, {"n_prompt", std::to_string(step_->n_prompt)}};
+    return {{"format", "cutaway-trace"},
+            {"version", "1"},
+            {"model", step_->model->name},
+            {"backend", step_->backend_name},
+            {"program", std::string(program)},
+            {"input_ids", text(step_->ids)},
+            {"tokens", text(step_->pieces)},
+            {"attention", text(attention)},
+            {"objective", name},
+            {"text", step_->text},
+            {"n_prompt", std::to_string(step_->n_prompt)}};
   }
 
   Result<void> put(const Node& node, SafetensorsWriter& out) {
@@ -107,10 +122,13 @@ class TraceWriter {
     const int64_t wide = static_cast<int64_t>(rows.row_bytes() / sizeof(float)), width = wide / heads;
     if (rows.rows() < T_) return error("only {} of {} positions were recorded", rows.rows(), T_);
     std::vector<float> all(static_cast<size_t>(T_ * wide)), one(static_cast<size_t>(T_ * width));
-    if (!step_->backend) rows.gather(0, T_, all.data());
-    else if (auto ok = step_->backend->read(rows, 0, T_, all.data()); !ok) return ok;
+    if (!step_->backend)
+      rows.gather(0, T_, all.data());
+    else if (auto ok = step_->backend->read(rows, 0, T_, all.data()); !ok)
+      return ok;
     for (int64_t h = 0; h < heads; ++h) {
-      for (int64_t t = 0; t < T_; ++t) std::copy_n(&all[static_cast<size_t>(t * wide + h * width)], width, &one[static_cast<size_t>(t * width)]);
+      for (int64_t t = 0; t < T_; ++t)
+        std::copy_n(&all[static_cast<size_t>(t * wide + h * width)], width, &one[static_cast<size_t>(t * width)]);
       if (auto ok = out.append(std::span<const float>(one)); !ok) return ok;
     }
     return {};
@@ -131,8 +149,8 @@ class TraceWriter {
     for (int64_t head = 0; head < node.params.heads; ++head)
       for (int64_t q = 0; q < T_; q += block) {
         if (progress_ && progress_->cancelled) return Error{"cancelled", Fault::Ours};
-        TileRequest request{.step = step_, .probs = node.id, .head = head, .queries = {q, std::min(T_, q + block)},
-                            .keys = {0, T_}};
+        TileRequest request{
+            .step = step_, .probs = node.id, .head = head, .queries = {q, std::min(T_, q + block)}, .keys = {0, T_}};
         request.rows = request.queries.size(), request.columns = T_;
         auto tile = step_->backend ? step_->backend->tile(request) : host_tile(request);
         if (!tile) return tile.error();
@@ -150,7 +168,8 @@ class TraceWriter {
     for (int64_t begin = 0; begin < T_; begin += head_block) {
       const int64_t end = std::min(T_, begin + head_block);
       if (auto ok = (*plan)->head(*step_->rows(hidden), begin, end, rows.data()); !ok) return ok;
-      if (auto ok = out.append(std::span<const float>(rows).first(static_cast<size_t>((end - begin) * vocab()))); !ok) return ok;
+      if (auto ok = out.append(std::span<const float>(rows).first(static_cast<size_t>((end - begin) * vocab()))); !ok)
+        return ok;
     }
     return {};
   }

@@ -42,7 +42,10 @@ int64_t count_not_finite(const float* values, int64_t n) {
 class LazyWeights : public Weights {
  public:
   LazyWeights(std::vector<TensorSchema> schema, DType storage)
-      : schema_(std::move(schema)), storage_(storage), once_(schema_.size()), memory_(schema_.size()),
+      : schema_(std::move(schema)),
+        storage_(storage),
+        once_(schema_.size()),
+        memory_(schema_.size()),
         views_(schema_.size()) {
     for (const TensorSchema& tensor : schema_)
       bytes_ += static_cast<size_t>(elements(tensor.shape)) * bytes_of(dtype_of(tensor.shape, storage));
@@ -83,8 +86,8 @@ class LazyWeights : public Weights {
 /// Where tensor i of the schema lies in the files.
 struct Part {
   const FileTensor* from = nullptr;
-  bool transposed = false;               // the file has [in, out_total]
-  int64_t row_begin = 0, rows = 0;       // of the [out_total, in] matrix
+  bool transposed = false;          // the file has [in, out_total]
+  int64_t row_begin = 0, rows = 0;  // of the [out_total, in] matrix
 };
 
 class FileWeights : public LazyWeights {
@@ -163,7 +166,7 @@ class FileWeights : public LazyWeights {
 /// What the checkpoint must hold of one file tensor: the whole, put together from the parts that we want of it.
 struct Whole {
   bool transposed = false;
-  Shape shape;          // of all parts, [out, in]
+  Shape shape;  // of all parts, [out, in]
   std::string said_by;
 };
 
@@ -197,8 +200,10 @@ class Binding {
     const FileTensor* from = nullptr;
     for (const std::string& name : source.names) {
       const FileTensor* found = files_.find(name);
-      if (found && !from) from = found;
-      else if (found) spare_.insert(name);  // the same tensor under a second name
+      if (found && !from)
+        from = found;
+      else if (found)
+        spare_.insert(name);  // the same tensor under a second name
     }
     parts.push_back({from, source.transposed, source.row_begin, source.rows < 0 ? need.shape[0] : source.rows});
     if (!from)
@@ -218,7 +223,8 @@ class Binding {
       return add("{}: {} is {}; {} makes it {}", from.file, from.name, text_of(from.shape), said(whole.said_by),
                  text_of(want));
     const bool real = from.dtype && (*from.dtype <= DType::F8_E5M2);
-    if (!real) add("{}: {} has the type {}; weights are read as floating point only", from.file, from.name, from.dtype_name);
+    if (!real)
+      add("{}: {} has the type {}; weights are read as floating point only", from.file, from.name, from.dtype_name);
   }
 
   /// The name that this checkpoint would use: with the prefix that most of its tensors carry.
@@ -271,7 +277,8 @@ uint64_t mix(uint64_t x) {
 /// Near normal with deviation 1, |z| < 3.5: the sum of four 16-bit uniforms (Irwin-Hall). Whole numbers up to the last
 /// product, so the bits are the same on every machine.
 float near_normal(uint64_t bits) {
-  const int32_t sum = static_cast<int32_t>((bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48));
+  const int32_t sum =
+      static_cast<int32_t>((bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48));
   constexpr float deviation = 37836.9f;  // of the sum: sqrt(4 (2^32 - 1) / 12)
   return static_cast<float>(sum - 131070) * (1.f / deviation);
 }
@@ -295,7 +302,8 @@ class RandomWeights : public LazyWeights {
     for (int64_t at = 0; at < n; at += static_cast<int64_t>(piece.size())) {
       const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
       for (int64_t k = 0; k < count; ++k)
-        piece[static_cast<size_t>(k)] = centre_[i] + deviation_ * near_normal(mix(stream + static_cast<uint64_t>(at + k)));
+        piece[static_cast<size_t>(k)] =
+            centre_[i] + deviation_ * near_normal(mix(stream + static_cast<uint64_t>(at + k)));
       store(piece.data(), count, view.dtype, memory(i), at);
     }
     return view;

@@ -20,7 +20,7 @@ struct ForeignType {
   std::string_view name;
   uint64_t bits;
 };
-constexpr ForeignType foreign_types[] = {{"F4", 4},      {"F6_E2M3", 6},     {"F6_E3M2", 6}, {"F8_E8M0", 8},
+constexpr ForeignType foreign_types[] = {{"F4", 4},          {"F6_E2M3", 6},     {"F6_E3M2", 6}, {"F8_E8M0", 8},
                                          {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"C64", 64}};
 
 struct Entry {
@@ -41,7 +41,9 @@ class HeaderListener : public nlohmann::json_sax<json> {
 
   bool null() override { return stray("null"); }
   bool boolean(bool) override { return stray("true or false"); }
-  bool number_integer(number_integer_t n) override { return stop("{}: {} has the negative number {}", file_, where(), n); }
+  bool number_integer(number_integer_t n) override {
+    return stop("{}: {} has the negative number {}", file_, where(), n);
+  }
   bool number_float(number_float_t, const string_t& text) override {
     return stop("{}: {} has the number {}; a whole number is needed", file_, where(), text);
   }
@@ -155,7 +157,8 @@ Result<Placed> checked(const std::string& file, const Entry& entry) {
   if (end - begin != *need)
     return error("{}: {} has {} bytes of data; {} ({}) needs {}", file, entry.name, end - begin, *entry.dtype,
                  fmt::join(*entry.shape, ", "), *need);
-  return Placed{{entry.name, file, dtype, *entry.dtype, Shape(entry.shape->begin(), entry.shape->end()), {}}, begin, end};
+  return Placed{
+      {entry.name, file, dtype, *entry.dtype, Shape(entry.shape->begin(), entry.shape->end()), {}}, begin, end};
 }
 
 /// Puts the entries in the order of their data and holds them to the file: from 0 to its end, no hole, no overlap.
@@ -167,16 +170,15 @@ Result<std::vector<FileTensor>> placed(const BoundedReader& file, uint64_t data_
     if (!one) return one.error();
     sorted.push_back(std::move(*one));
   }
-  std::sort(sorted.begin(), sorted.end(), [](const Placed& a, const Placed& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Placed& a, const Placed& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   const uint64_t data_bytes = file.size() - data_begin;
   std::vector<FileTensor> tensors;
   uint64_t next = 0;
   for (Placed& at : sorted) {
     if (at.begin != next)
-      return error("{}: {} begins at byte {} of the data; the tensor before it ends at {}", file.name(),
-                   at.tensor.name, at.begin, next);
+      return error("{}: {} begins at byte {} of the data; the tensor before it ends at {}", file.name(), at.tensor.name,
+                   at.begin, next);
     if (at.end > data_bytes)
       return error("{}: {} ends at byte {} of the data, which has {}", file.name(), at.tensor.name, at.end, data_bytes);
     at.tensor.data = *file.bytes(data_begin + at.begin, at.end - at.begin);

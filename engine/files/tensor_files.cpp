@@ -35,8 +35,10 @@ std::vector<std::string> files_ending(const std::string& folder, std::initialize
 Error nothing_to_read(const std::string& folder) {
   const auto pickles = files_ending(folder, {".bin", ".pt", ".pth", ".ckpt"});
   if (pickles.empty()) return error("{} has no model.safetensors", folder);
-  return error("{} has its weights in {} only; pickles are never opened, because they can run code: convert it with "
-               "assets/zoo/nanogpt_to_safetensors.py", folder, pickles.front());
+  return error(
+      "{} has its weights in {} only; pickles are never opened, because they can run code: convert it with "
+      "assets/zoo/nanogpt_to_safetensors.py",
+      folder, pickles.front());
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ namespace cutaway {
 
 struct FileTensor {
   std::string name;
-  std::string file;               // "model-00001-of-00002.safetensors"
-  std::optional<DType> dtype;     // nothing for a type that a file may hold and we don't read (C64, F4)
-  std::string dtype_name;         // as the file spells it
+  std::string file;            // "model-00001-of-00002.safetensors"
+  std::optional<DType> dtype;  // nothing for a type that a file may hold and we don't read (C64, F4)
+  std::string dtype_name;      // as the file spells it
   Shape shape;
   std::span<const std::byte> data;  // dense, row-major, little endian; aligned to nothing
 };
@@ -37,7 +37,7 @@ class TensorFiles {
   static Result<std::shared_ptr<const TensorFiles>> open_memory(std::string name, std::span<const std::byte> memory);
 
   const FileTensor* find(std::string_view name) const;
-  const std::vector<FileTensor>& tensors() const { return tensors_; }              // by name
+  const std::vector<FileTensor>& tensors() const { return tensors_; }               // by name
   const std::map<std::string, std::string>& metadata() const { return metadata_; }  // of the first file
   /// What to call all of them in a message: the file's name, or the index's.
   const std::string& name() const { return name_; }

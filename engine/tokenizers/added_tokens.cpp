@@ -112,7 +112,8 @@ Result<AddedTokens> AddedTokens::read(const std::string& file, const nlohmann::j
     token.special = c.flag("special", false);
     token.normalized = c.flag("normalized", !token.special);
     if (!c.why() && token.id < 0) c.fail(fmt::format("gives \"{}\" no id", token.content));
-    if (token.content.size() > max_content_bytes) c.fail(fmt::format("has a token of {} bytes; at most {} are read", token.content.size(), max_content_bytes));
+    if (token.content.size() > max_content_bytes)
+      c.fail(fmt::format("has a token of {} bytes; at most {} are read", token.content.size(), max_content_bytes));
     if (const int32_t known = vocabulary.id(token.content); !c.why() && known >= 0 && known != token.id)
       c.fail(fmt::format("gives \"{}\" the id {}; vocab says {}", token.content, token.id, known));
     if (c.why()) return *c.why();

@@ -9,7 +9,7 @@ namespace cutaway {
 namespace {
 
 struct Merge {
-  int32_t rank = -1, id = -1;   // -1: the pair doesn't merge
+  int32_t rank = -1, id = -1;  // -1: the pair doesn't merge
 };
 
 /// Pairs of ids to merges: open addressing, a quarter of a million entries in a few milliseconds.
@@ -116,7 +116,7 @@ class Bpe : public Subwords {
   MergeTable merges;
   bool byte_level = false, ignore_merges = false, fuse_unknown = false;
   int32_t unk = -1;
-  std::array<int32_t, 256> byte_ids{};   // byte_level: the token of each byte, -1 without
+  std::array<int32_t, 256> byte_ids{};  // byte_level: the token of each byte, -1 without
 
   const Vocabulary& vocabulary() const override { return vocab; }
   int32_t unknown() const override { return unk; }
@@ -137,12 +137,15 @@ class Bpe : public Subwords {
     for (size_t at = 0; at < word.size();) {
       const size_t begin = at;
       at += byte_level ? 1 : character_bytes(word[at]);
-      const int32_t id = byte_level ? byte_ids[static_cast<uint8_t>(word[begin])] : vocab.id(word.substr(begin, at - begin));
+      const int32_t id =
+          byte_level ? byte_ids[static_cast<uint8_t>(word[begin])] : vocab.id(word.substr(begin, at - begin));
       const bool fused = last_unknown && fuse_unknown;
       if (last_unknown && (id >= 0 || !fused)) symbols.add(unk, pending.first, pending.second);
-      if (id >= 0) symbols.add(id, begin, at);
-      else pending = {last_unknown && fused ? pending.first : begin, at};
-      last_unknown = id < 0 && unk >= 0;   // without an unknown token the symbol is left out
+      if (id >= 0)
+        symbols.add(id, begin, at);
+      else
+        pending = {last_unknown && fused ? pending.first : begin, at};
+      last_unknown = id < 0 && unk >= 0;  // without an unknown token the symbol is left out
     }
     if (last_unknown) symbols.add(unk, pending.first, pending.second);
     symbols.merge();
@@ -178,7 +181,8 @@ Result<MergeTable> read_merges(const std::string& file, const nlohmann::json& li
     if (!pair) return error("{}: merge {} is {}; two tokens are needed", file, rank, text_of(list[rank]));
     joined.assign(pair->first).append(pair->second);
     const int32_t left = vocab.id(pair->first), right = vocab.id(pair->second), id = vocab.id(joined);
-    for (const auto& [token, found] : {std::pair(pair->first, left), {pair->second, right}, {std::string_view(joined), id}})
+    for (const auto& [token, found] :
+         {std::pair(pair->first, left), {pair->second, right}, {std::string_view(joined), id}})
       if (found < 0) return error("{}: merge {} needs the token \"{}\", which is not in the vocab", file, rank, token);
     table.add(left, right, {static_cast<int32_t>(rank), id});
   }

@@ -1,5 +1,5 @@
-// One component of a tokenizer.json ({"type": "ByteLevel", …}) read field by field; the first thing that is wrong is kept
-// as one sentence, so that a reader asks once at its end.
+// One component of a tokenizer.json ({"type": "ByteLevel", …}) read field by field; the first thing that is wrong is
+// kept as one sentence, so that a reader asks once at its end.
 #pragma once
 
 #include <optional>
@@ -24,8 +24,8 @@ class Component {
   /// The components of a list, or of nothing when the key is absent.
   std::vector<Component> list(const char* key);
 
-  void fail(const std::string& what);   // "{file}: {where} {what}"
-  Error unknown() const;                // the refusal of this component by its name
+  void fail(const std::string& what);  // "{file}: {where} {what}"
+  Error unknown() const;               // the refusal of this component by its name
   const std::optional<Error>& why() const { return why_; }
   const std::string& file() const { return *file_; }
   const std::string& where() const { return where_; }

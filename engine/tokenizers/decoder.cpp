@@ -33,8 +33,10 @@ class WordPieceDecoder : public Decoder {
   void apply(std::vector<std::string>& pieces) const override {
     for (size_t i = 0; i < pieces.size(); ++i) {
       std::string& piece = pieces[i];
-      if (i > 0 && piece.starts_with(prefix_)) piece.erase(0, prefix_.size());
-      else if (i > 0) piece.insert(0, " ");
+      if (i > 0 && piece.starts_with(prefix_))
+        piece.erase(0, prefix_.size());
+      else if (i > 0)
+        piece.insert(piece.begin(), ' ');
       if (cleanup_) clean(piece);
     }
   }
@@ -43,8 +45,8 @@ class WordPieceDecoder : public Decoder {
   /// English as it was before punctuation was split off; in this order, as Hugging Face does.
   static void clean(std::string& text) {
     static constexpr std::pair<std::string_view, std::string_view> rules[] = {
-        {" .", "."},     {" ?", "?"},     {" !", "!"},          {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
-        {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (const auto& [from, to] : rules) replace_all(text, from, to);
   }
   std::string prefix_;
@@ -87,9 +89,12 @@ Result<DecoderPtr> read_decoder(Component c) {
   if (c.why()) return *c.why();
   const std::string& type = c.type();
   DecoderPtr made;
-  if (type == "ByteLevel") made = std::make_shared<ByteLevelDecoder>();
-  else if (type == "Fuse") made = std::make_shared<Fuse>();
-  else if (type == "WordPiece") made = std::make_shared<WordPieceDecoder>(c.text("prefix", "##"), c.flag("cleanup", true));
+  if (type == "ByteLevel")
+    made = std::make_shared<ByteLevelDecoder>();
+  else if (type == "Fuse")
+    made = std::make_shared<Fuse>();
+  else if (type == "WordPiece")
+    made = std::make_shared<WordPieceDecoder>(c.text("prefix", "##"), c.flag("cleanup", true));
   else if (type == "Replace") {
     auto pattern = read_pattern(c);
     if (!pattern) return pattern.error();

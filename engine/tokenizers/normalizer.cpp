@@ -18,8 +18,7 @@ class Rewriter {
   void put(std::string_view bytes, size_t begin, size_t end) {
     const auto [first, last] = from_.source(begin, end);
     to_.bytes += bytes;
-    to_.origin.insert(to_.origin.end(), bytes.size(),
-                      {static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
+    to_.origin.insert(to_.origin.end(), bytes.size(), {static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
   }
   void put(char32_t c, size_t begin, size_t end) {
     std::string bytes;
@@ -51,7 +50,8 @@ void rewrite(Text& text, Change change) {
 /// True where a normal form never looks across: the character before can't change or be changed by this one.
 bool starts_segment(char32_t c) {
   if (c < 0x300) return true;
-  if ((c >= 0x1160 && c <= 0x11ff) || (c >= 0x3131 && c <= 0x318e) || (c >= 0xff9e && c <= 0xffdc)) return false;  // Hangul, kana marks
+  if ((c >= 0x1160 && c <= 0x11ff) || (c >= 0x3131 && c <= 0x318e) || (c >= 0xff9e && c <= 0xffdc))
+    return false;  // Hangul, kana marks
   const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
   return property->combining_class == 0 && !is_mark(c);
 }
@@ -72,8 +72,10 @@ class NormalForm : public Normalizer {
         if (starts_segment(next_character(text.bytes, next))) break;
       const std::string_view segment = std::string_view(text.bytes).substr(begin, at - begin);
       const std::string changed = form(segment);
-      if (changed == segment) out.keep(begin, at);
-      else out.put(changed, begin, at);
+      if (changed == segment)
+        out.keep(begin, at);
+      else
+        out.put(changed, begin, at);
     }
     text = out.done();
   }
@@ -83,7 +85,8 @@ class NormalForm : public Normalizer {
     utf8proc_uint8_t* out = nullptr;
     const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
                                                static_cast<utf8proc_ssize_t>(text.size()), &out, options_);
-    std::string result = size < 0 ? std::string(text) : std::string(reinterpret_cast<char*>(out), static_cast<size_t>(size));
+    std::string result =
+        size < 0 ? std::string(text) : std::string(reinterpret_cast<char*>(out), static_cast<size_t>(size));
     std::free(out);
     return result;
   }
@@ -196,14 +199,22 @@ Result<NormalizerPtr> read_normalizer(Component c) {
   if (c.why()) return *c.why();
   const std::string& type = c.type();
   NormalizerPtr made;
-  if (type == "NFC") made = std::make_shared<NormalForm>(UTF8PROC_COMPOSE);
-  else if (type == "NFD") made = std::make_shared<NormalForm>(UTF8PROC_DECOMPOSE);
-  else if (type == "NFKC") made = std::make_shared<NormalForm>(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-  else if (type == "NFKD") made = std::make_shared<NormalForm>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
-  else if (type == "Lowercase") made = std::make_shared<Lowercase>();
-  else if (type == "StripAccents") made = std::make_shared<StripAccents>(is_mark);
-  else if (type == "BertNormalizer") made = bert_normalizer(c);
-  else if (type == "Prepend") made = std::make_shared<Prepend>(c.text("prepend", {}));
+  if (type == "NFC")
+    made = std::make_shared<NormalForm>(UTF8PROC_COMPOSE);
+  else if (type == "NFD")
+    made = std::make_shared<NormalForm>(UTF8PROC_DECOMPOSE);
+  else if (type == "NFKC")
+    made = std::make_shared<NormalForm>(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+  else if (type == "NFKD")
+    made = std::make_shared<NormalForm>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  else if (type == "Lowercase")
+    made = std::make_shared<Lowercase>();
+  else if (type == "StripAccents")
+    made = std::make_shared<StripAccents>(is_mark);
+  else if (type == "BertNormalizer")
+    made = bert_normalizer(c);
+  else if (type == "Prepend")
+    made = std::make_shared<Prepend>(c.text("prepend", {}));
   else if (type == "Replace") {
     auto pattern = read_pattern(c);
     if (!pattern) return pattern.error();

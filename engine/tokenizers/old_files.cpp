@@ -33,7 +33,8 @@ Result<Config> settings_of(const std::string& folder) {
 /// A special token of a vocabulary as an entry of added_tokens.
 void add_special(json& tokenizer, const json& vocab, const char* token) {
   if (!vocab.contains(token)) return;
-  tokenizer["added_tokens"].push_back({{"id", vocab[token]}, {"content", token}, {"special", true}, {"normalized", false}});
+  tokenizer["added_tokens"].push_back(
+      {{"id", vocab[token]}, {"content", token}, {"special", true}, {"normalized", false}});
 }
 
 Result<std::shared_ptr<const Tokenizer>> made_from(const std::string& file, const json& tokenizer) {
@@ -45,7 +46,8 @@ Result<std::shared_ptr<const Tokenizer>> read_wordpiece_text(const std::string& 
   if (!text) return text.error();
   const Result<Config> config = settings_of(folder);
   if (!config) return config.error();
-  const Result<bool> lower = config->boolean("do_lower_case", true), chinese = config->boolean("tokenize_chinese_chars", true);
+  const Result<bool> lower = config->boolean("do_lower_case", true),
+                     chinese = config->boolean("tokenize_chinese_chars", true);
   if (!lower) return lower.error();
   if (!chinese) return chinese.error();
   const Result<bool> accents = config->boolean("strip_accents", *lower);
@@ -53,13 +55,17 @@ Result<std::shared_ptr<const Tokenizer>> read_wordpiece_text(const std::string& 
   json vocab = json::object();
   for (const std::string& token : lines_of(*text)) vocab.emplace(token, vocab.size());
   json tokenizer = {{"added_tokens", json::array()},
-                    {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", *lower}, {"strip_accents", *accents},
-                                    {"handle_chinese_chars", *chinese}}},
+                    {"normalizer",
+                     {{"type", "BertNormalizer"},
+                      {"lowercase", *lower},
+                      {"strip_accents", *accents},
+                      {"handle_chinese_chars", *chinese}}},
                     {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
                     {"decoder", {{"type", "WordPiece"}}}};
   for (const char* token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) add_special(tokenizer, vocab, token);
   if (vocab.contains("[CLS]") && vocab.contains("[SEP]"))
-    tokenizer["post_processor"] = {{"type", "BertProcessing"}, {"cls", json::array({"[CLS]", vocab["[CLS]"]})},
+    tokenizer["post_processor"] = {{"type", "BertProcessing"},
+                                   {"cls", json::array({"[CLS]", vocab["[CLS]"]})},
                                    {"sep", json::array({"[SEP]", vocab["[SEP]"]})}};
   tokenizer["model"] = {{"type", "WordPiece"}, {"vocab", std::move(vocab)}};
   return made_from("vocab.txt", tokenizer);

@@ -22,7 +22,8 @@ int32_t read_pair(Component& c, const char* key) {
 std::vector<int32_t> read_special(Component& c, const std::string& name) {
   const nlohmann::json& table = c.member("special_tokens");
   const auto entry = table.is_object() ? table.find(name) : table.end();
-  const bool listed = entry != table.end() && entry->is_object() && entry->contains("ids") && (*entry)["ids"].is_array();
+  const bool listed =
+      entry != table.end() && entry->is_object() && entry->contains("ids") && (*entry)["ids"].is_array();
   std::vector<int32_t> ids;
   if (!listed) c.fail(fmt::format("names \"{}\", which special_tokens gives no ids", name));
   if (!listed) return ids;
@@ -40,8 +41,8 @@ Around read_template(Component& c) {
   const nlohmann::json& single = c.member("single");
   if (!single.is_array()) c.fail(fmt::format("has single {}; a list is needed", text_of(single)));
   for (const nlohmann::json& part : single) {
-    const bool one = part.is_object() && part.size() == 1 && part.begin()->is_object() && part.begin()->contains("id") &&
-                     (*part.begin())["id"].is_string();
+    const bool one = part.is_object() && part.size() == 1 && part.begin()->is_object() &&
+                     part.begin()->contains("id") && (*part.begin())["id"].is_string();
     const std::string kind = one ? part.begin().key() : "";
     if (kind == "Sequence" && !after) {
       after = true;
@@ -74,10 +75,14 @@ Result<Around> read_post_processor(Component c) {
   if (c.why()) return *c.why();
   const std::string& type = c.type();
   Result<Around> made = Around{};
-  if (type == "TemplateProcessing") made = read_template(c);
-  else if (type == "BertProcessing" || type == "RobertaProcessing") made = Around{{read_pair(c, "cls")}, {read_pair(c, "sep")}};
-  else if (type == "Sequence") made = read_sequence(c);
-  else if (type != "ByteLevel") return c.unknown();  // ByteLevel only trims offsets; ours keep the space
+  if (type == "TemplateProcessing")
+    made = read_template(c);
+  else if (type == "BertProcessing" || type == "RobertaProcessing")
+    made = Around{{read_pair(c, "cls")}, {read_pair(c, "sep")}};
+  else if (type == "Sequence")
+    made = read_sequence(c);
+  else if (type != "ByteLevel")
+    return c.unknown();  // ByteLevel only trims offsets; ours keep the space
   if (c.why()) return *c.why();
   return made;
 }

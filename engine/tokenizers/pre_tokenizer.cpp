@@ -10,8 +10,7 @@ namespace cutaway {
 namespace {
 
 // GPT-2 (Radford et al. 2019), encoder.py.
-constexpr const char* gpt2_pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr const char* gpt2_pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 enum class Behavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous };
 
@@ -94,8 +93,10 @@ class CharacterSplit : public PreTokenizer {
       for (size_t at = 0; at < text.size();) {
         const size_t begin = at;
         if (!matches_(next_character(text, at))) continue;
-        if (runs_ && !matches.empty() && matches.back().second == begin) matches.back().second = at;
-        else matches.emplace_back(begin, at);
+        if (runs_ && !matches.empty() && matches.back().second == begin)
+          matches.back().second = at;
+        else
+          matches.emplace_back(begin, at);
       }
       cut_slice(slice, joined(cuts_of(text.size(), matches, false), behavior_), out);
     }
@@ -119,8 +120,10 @@ class ByteLevel : public PreTokenizer {
     std::vector<Slice> out;
     for (Slice slice : slices) {
       if (add_prefix_space_ && !slice.view().starts_with(' ')) slice = with_space(slice, texts);
-      if (!pattern_) out.push_back(slice);
-      else cut_slice(slice, cuts_of(slice.end - slice.begin, pattern_->all(slice.view()), false), out);
+      if (!pattern_)
+        out.push_back(slice);
+      else
+        cut_slice(slice, cuts_of(slice.end - slice.begin, pattern_->all(slice.view()), false), out);
     }
     return out;
   }
@@ -221,15 +224,22 @@ Result<PreTokenizerPtr> read_pre_tokenizer(Component c) {
   const std::string& type = c.type();
   const PreTokenizerPtr at_white = by_character(is_white, Behavior::Removed, true);
   Result<PreTokenizerPtr> made = at_white;  // WhitespaceSplit
-  if (type == "ByteLevel") made = read_byte_level(c);
-  else if (type == "Split") made = read_split(c);
-  else if (type == "Sequence") made = read_sequence(c);
-  else if (type == "Whitespace") made = read_regex(R"(\w+|[^\w\s]+)", Behavior::Removed, true);
-  else if (type == "Punctuation") made = by_character(is_bert_punctuation, behavior_of(c, "Isolated"), false);
-  else if (type == "Digits") made = by_character(is_digit, Behavior::Isolated, !c.flag("individual_digits", false));
+  if (type == "ByteLevel")
+    made = read_byte_level(c);
+  else if (type == "Split")
+    made = read_split(c);
+  else if (type == "Sequence")
+    made = read_sequence(c);
+  else if (type == "Whitespace")
+    made = read_regex(R"(\w+|[^\w\s]+)", Behavior::Removed, true);
+  else if (type == "Punctuation")
+    made = by_character(is_bert_punctuation, behavior_of(c, "Isolated"), false);
+  else if (type == "Digits")
+    made = by_character(is_digit, Behavior::Isolated, !c.flag("individual_digits", false));
   else if (type == "BertPreTokenizer")
     made = sequence_of({at_white, by_character(is_bert_punctuation, Behavior::Isolated, false)});
-  else if (type != "WhitespaceSplit") return c.unknown();
+  else if (type != "WhitespaceSplit")
+    return c.unknown();
   if (c.why()) return *c.why();
   return made;
 }

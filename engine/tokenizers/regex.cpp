@@ -11,7 +11,7 @@ namespace cutaway {
 namespace {
 
 constexpr size_t max_pattern_bytes = 1 << 16;
-constexpr uint32_t max_steps = 10'000'000;   // of one match
+constexpr uint32_t max_steps = 10'000'000;  // of one match
 
 /// \s is Unicode's White_Space in the dialect that tokenizers are written in; PCRE2's own has U+180E too.
 std::string translated(const std::string& pattern) {
@@ -22,9 +22,12 @@ std::string translated(const std::string& pattern) {
     const char c = pattern[i];
     if (c == '\\' && i + 1 < pattern.size()) {
       const char next = pattern[++i];
-      if (next == 's') out += in_class ? std::string(white) : fmt::format("[{}]", white);
-      else if (next == 'S' && !in_class) out += fmt::format("[^{}]", white);
-      else out += {c, next};
+      if (next == 's')
+        out += in_class ? std::string(white) : fmt::format("[{}]", white);
+      else if (next == 'S' && !in_class)
+        out += fmt::format("[^{}]", white);
+      else
+        out += {c, next};
       continue;
     }
     if (c == '[' && !in_class) {
@@ -71,9 +74,8 @@ Result<Regex> Regex::compile(const std::string& pattern) {
   }
   pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);  // where it can't, the interpreter does the same, slower
   Regex regex;
-  regex.code_ = std::shared_ptr<const void>(compiled, [](const void* p) {
-    pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p)));
-  });
+  regex.code_ = std::shared_ptr<const void>(
+      compiled, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); });
   return regex;
 }
 
@@ -86,7 +88,8 @@ Regex Regex::literal(const std::string& text) {
 std::vector<std::pair<size_t, size_t>> Regex::all(std::string_view text) const {
   std::vector<std::pair<size_t, size_t>> matches;
   if (!code_) {
-    for (size_t at = 0; !literal_.empty() && (at = text.find(literal_, at)) != std::string_view::npos; at += literal_.size())
+    for (size_t at = 0; !literal_.empty() && (at = text.find(literal_, at)) != std::string_view::npos;
+         at += literal_.size())
       matches.emplace_back(at, at + literal_.size());
     return matches;
   }
@@ -94,8 +97,8 @@ std::vector<std::pair<size_t, size_t>> Regex::all(std::string_view text) const {
   const MatchMemory memory(code);
   if (!memory.data || !memory.context) return matches;
   for (size_t at = 0; at < text.size();) {
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
-                                  PCRE2_NO_UTF_CHECK, memory.data, memory.context);
+    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, PCRE2_NO_UTF_CHECK,
+                                  memory.data, memory.context);
     if (found < 0) break;
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(memory.data);
     const size_t begin = range[0], end = range[1];

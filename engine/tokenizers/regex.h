@@ -22,8 +22,8 @@ class Regex {
   std::vector<std::pair<size_t, size_t>> all(std::string_view text) const;
 
  private:
-  std::shared_ptr<const void> code_;   // pcre2_code
-  std::string literal_;                // used when there is no code
+  std::shared_ptr<const void> code_;  // pcre2_code
+  std::string literal_;               // used when there is no code
 };
 
 /// "pattern": {"Regex": "…"} or {"String": "…"}.

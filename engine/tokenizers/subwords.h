@@ -10,7 +10,7 @@ namespace cutaway {
 
 struct SubToken {
   int32_t id = 0;
-  uint32_t begin = 0, end = 0;   // bytes of the word
+  uint32_t begin = 0, end = 0;  // bytes of the word
 };
 
 class Subwords {
@@ -18,7 +18,7 @@ class Subwords {
   virtual ~Subwords() = default;
   virtual void encode(std::string_view word, std::vector<SubToken>& out) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
-  virtual int32_t unknown() const = 0;   // id, or -1
+  virtual int32_t unknown() const = 0;  // id, or -1
   /// The bytes that a token stands for, before any decoder.
   virtual std::string bytes(int32_t id) const { return vocabulary().token(id); }
 };

@@ -11,7 +11,7 @@ namespace cutaway {
 namespace {
 
 struct Step {
-  size_t bytes = 1;    // of the character, or of the longest invalid part
+  size_t bytes = 1;  // of the character, or of the longest invalid part
   bool valid = false;
 };
 
@@ -38,7 +38,8 @@ bool is_kept(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && b
 std::array<char32_t, 256> make_alphabet() {
   std::array<char32_t, 256> alphabet{};
   char32_t next = 256;
-  for (int byte = 0; byte < 256; ++byte) alphabet[static_cast<size_t>(byte)] = is_kept(byte) ? static_cast<char32_t>(byte) : next++;
+  for (int byte = 0; byte < 256; ++byte)
+    alphabet[static_cast<size_t>(byte)] = is_kept(byte) ? static_cast<char32_t>(byte) : next++;
   return alphabet;
 }
 
@@ -118,10 +119,20 @@ bool is_white(char32_t c) {
 
 bool is_word(char32_t c) {
   switch (category(c)) {
-    case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_PC: return true;
-    default: return false;
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -163,7 +174,8 @@ char32_t character_of_byte(uint8_t byte) {
 std::optional<std::string> bytes_of_alphabet(std::string_view text) {
   static const std::unordered_map<char32_t, uint8_t> byte_of = [] {
     std::unordered_map<char32_t, uint8_t> map;
-    for (int byte = 0; byte < 256; ++byte) map[character_of_byte(static_cast<uint8_t>(byte))] = static_cast<uint8_t>(byte);
+    for (int byte = 0; byte < 256; ++byte)
+      map[character_of_byte(static_cast<uint8_t>(byte))] = static_cast<uint8_t>(byte);
     return map;
   }();
   std::string bytes;

@@ -21,14 +21,14 @@ size_t character_bytes(char first);
 std::string valid_utf8(std::string_view);
 
 bool is_ascii(std::string_view);
-bool is_white(char32_t);            // Unicode White_Space
-bool is_word(char32_t);             // letters, marks, digits, connectors
-bool is_digit(char32_t);            // any number: N*
-bool is_bert_punctuation(char32_t); // ASCII's and P*
-bool is_bert_control(char32_t);     // Cc, Cf and Co, but for tab, line feed and carriage return
+bool is_white(char32_t);             // Unicode White_Space
+bool is_word(char32_t);              // letters, marks, digits, connectors
+bool is_digit(char32_t);             // any number: N*
+bool is_bert_punctuation(char32_t);  // ASCII's and P*
+bool is_bert_control(char32_t);      // Cc, Cf and Co, but for tab, line feed and carriage return
 bool is_bert_chinese(char32_t);
-bool is_accent(char32_t);           // Mn: what BERT strips
-bool is_mark(char32_t);             // M*: what StripAccents strips
+bool is_accent(char32_t);  // Mn: what BERT strips
+bool is_mark(char32_t);    // M*: what StripAccents strips
 
 /// GPT-2's printable alphabet: each byte as one character, so that a vocabulary is readable text.
 char32_t character_of_byte(uint8_t);

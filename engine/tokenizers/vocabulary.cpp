@@ -12,7 +12,8 @@ Result<Vocabulary> Vocabulary::read(const std::string& file, const nlohmann::jso
   uint64_t size = 0;
   for (const auto& [token, id] : object.items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() > max_id)
-      return error("{}: vocab gives \"{}\" the id {}; a whole number up to {} is needed", file, token, text_of(id), max_id);
+      return error("{}: vocab gives \"{}\" the id {}; a whole number up to {} is needed", file, token, text_of(id),
+                   max_id);
     size = std::max(size, id.get<uint64_t>() + 1);
   }
   if (size > 64 * object.size() + 1024)

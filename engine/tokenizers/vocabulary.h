@@ -14,7 +14,7 @@ namespace cutaway {
 class Vocabulary {
  public:
   Vocabulary() = default;
-  Vocabulary(Vocabulary&&) = default;             // moving keeps the tokens where they are
+  Vocabulary(Vocabulary&&) = default;  // moving keeps the tokens where they are
   Vocabulary& operator=(Vocabulary&&) = default;
   /// {"the": 5, …}. Fails on ids that are no whole numbers, too large, or given twice.
   static Result<Vocabulary> read(const std::string& file, const nlohmann::json& object);
@@ -30,7 +30,7 @@ class Vocabulary {
   size_t longest() const { return longest_; }                            // bytes of the longest token
 
  private:
-  std::vector<std::string> tokens_;                       // never grows after reading: ids_ looks into it
+  std::vector<std::string> tokens_;  // never grows after reading: ids_ looks into it
   std::unordered_map<std::string_view, int32_t> ids_;
   size_t longest_ = 0;
 };

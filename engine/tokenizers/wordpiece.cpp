@@ -9,7 +9,7 @@ namespace {
 class WordPiece : public Subwords {
  public:
   Vocabulary vocab;
-  std::string prefix;            // of a piece that continues a word: "##"
+  std::string prefix;  // of a piece that continues a word: "##"
   int32_t unk = -1;
   int64_t max_characters = 100;  // a longer word is unknown
 

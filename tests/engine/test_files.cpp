@@ -46,11 +46,11 @@ class TestFiles : public QObject {
       QCOMPARE(got, want);
       QCOMPARE(float_to_half(got), half);
     }
-    QCOMPARE(float_to_half(65519.f), 0x7bff);   // below the middle between the largest half and infinity
+    QCOMPARE(float_to_half(65519.f), 0x7bff);  // below the middle between the largest half and infinity
     QCOMPARE(float_to_half(65520.f), 0x7c00);
-    QCOMPARE(float_to_half(2049.f), 0x6800);    // 2049 is between 2048 and 2050: ties to even
+    QCOMPARE(float_to_half(2049.f), 0x6800);  // 2049 is between 2048 and 2050: ties to even
     QCOMPARE(float_to_half(2051.f), 0x6802);
-    QCOMPARE(float_to_half(0x1p-25f), 0);       // half of the least subnormal: to even
+    QCOMPARE(float_to_half(0x1p-25f), 0);  // half of the least subnormal: to even
     QCOMPARE(float_to_half(0x1.8p-24f), 2);
     QCOMPARE(float_to_bf16(1.00390625f), 0x3f80);  // 1 + 2^-8: to even
     QCOMPARE(float_to_bf16(1.01171875f), 0x3f82);  // 1 + 3 * 2^-8
@@ -126,8 +126,10 @@ class TestFiles : public QObject {
     QTemporaryDir dir;
     const std::string path = dir.filePath("t.safetensors").toStdString();
     auto out = SafetensorsWriter::create(path, {{"format", "x"}, {"quote", "a \"b\"\n"}},
-                                         {{"mask", DType::U8, {3}}, {"empty", DType::F32, {0, 4}},
-                                          {"a", DType::F32, {2, 2}}, {"scalar", DType::F16, {}}});
+                                         {{"mask", DType::U8, {3}},
+                                          {"empty", DType::F32, {0, 4}},
+                                          {"a", DType::F32, {2, 2}},
+                                          {"scalar", DType::F16, {}}});
     QVERIFY(out);
     QCOMPARE(out->entries()[1].name, std::string("a"));  // by width: empty, a, scalar, mask
     const float a[] = {1, 2, 3, 4};
@@ -171,8 +173,11 @@ class TestFiles : public QObject {
     row("deep", file_of("{\"a\":{\"shape\":[[[[1]]]]}}", 0), "where it has no place");
     row("very deep", file_of("{\"a\":" + std::string(100000, '['), 0), "where it has no place");
     row("deep objects", file_of("{\"a\":{\"dtype\":{\"b\":{}}}}", 0), "nested too deeply");
-    row("name twice", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                              "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8), "twice");
+    row("name twice",
+        file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                8),
+        "twice");
     row("field twice", entry(R"("dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8])"), "twice");
     row("unknown field", entry(R"("dtype":"F32","shape":[2],"data_offsets":[0,8],"x":"y")"), "unknown field");
     row("no dtype", entry(R"("shape":[2],"data_offsets":[0,8])"), "no dtype");
@@ -185,15 +190,21 @@ class TestFiles : public QObject {
     row("negative size", entry(R"("dtype":"F32","shape":[-2],"data_offsets":[0,8])"), "negative number -2");
     row("fraction", entry(R"("dtype":"F32","shape":[2.5],"data_offsets":[0,8])"), "whole number");
     row("rank 9", entry(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8])"), "8 dimensions");
-    row("product overflows", entry(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])"), "overflows");
+    row("product overflows", entry(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])"),
+        "overflows");
     row("bits overflow", entry(R"("dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,8])"), "overflows");
-    row("size beyond 64 bits", entry(R"("dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8])"), "whole number");
+    row("size beyond 64 bits", entry(R"("dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8])"),
+        "whole number");
     row("half a byte", entry(R"("dtype":"F4","shape":[3],"data_offsets":[0,8])"), "no whole bytes");
-    row("wrong bytes", entry(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), "has 8 bytes of data; F32 (3) needs 12");
+    row("wrong bytes", entry(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"),
+        "has 8 bytes of data; F32 (3) needs 12");
     row("end before begin", entry(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])"), "before its begin");
     row("hole", entry(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), "begins at byte 4");
-    row("overlap", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-                           "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", 12), "begins at byte 4");
+    row("overlap",
+        file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
+                12),
+        "begins at byte 4");
     row("data left over", file_of(good, 12), "end at byte 8 of the data, which has 12");
     row("no tensors, data", file_of("{}", 4), "end at byte 0");
     row("metadata a number", file_of("{\"__metadata__\":{\"a\":1}}", 0), "a number");
@@ -236,7 +247,8 @@ class TestFiles : public QObject {
     row("missing shard", R"({"weight_map":{"a":"3.safetensors"}})", "names 3.safetensors");
     row("wrong shard", R"({"weight_map":{"a":"2.safetensors","b":"2.safetensors"}})", "that file doesn't have it");
     row("wrong of two", R"({"weight_map":{"a":"2.safetensors","b":"1.safetensors"}})", "that file doesn't have it");
-    row("name in two", R"({"weight_map":{"a":"1.safetensors","b":"twice.safetensors"}})", "a stands in 1.safetensors and in twice");
+    row("name in two", R"({"weight_map":{"a":"1.safetensors","b":"twice.safetensors"}})",
+        "a stands in 1.safetensors and in twice");
     row("no map", R"({"metadata":{}})", "no weight_map");
     row("map a list", R"({"weight_map":[]})", "no weight_map");
     row("empty map", R"({"weight_map":{}})", "weight_map is empty");

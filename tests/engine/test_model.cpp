@@ -61,7 +61,8 @@ class TestModel : public QObject {
     QCOMPARE((*model)->name, name.toStdString());
     QCOMPARE((*model)->weights_sha256.size(), size_t(64));
     QVERIFY((*model)->graph->parameters() > 0);
-    for (size_t i = 0; i < (*model)->graph->schema.size(); ++i) QVERIFY((*model)->weights->tensor(static_cast<int>(i)).data);
+    for (size_t i = 0; i < (*model)->graph->schema.size(); ++i)
+      QVERIFY((*model)->weights->tensor(static_cast<int>(i)).data);
     const auto random = open_model(folder, {.random_seed = 3});
     QVERIFY2(random, random ? "" : random.error().text.c_str());
     QVERIFY((*random)->random_weights && (*random)->weights->random() && (*random)->weights_sha256.empty());
@@ -124,7 +125,9 @@ class TestModel : public QObject {
     Folder f("gpt2-plain");
     f.replace("config.json", "\"gpt2\"", "\"llama9\"");
     const std::string unknown = f.why();
-    QVERIFY2(has(unknown, "config.json: model_type is \"llama9\"; known are") && has(unknown, "gpt2") && has(unknown, "bert"), unknown.c_str());
+    QVERIFY2(has(unknown, "config.json: model_type is \"llama9\"; known are") && has(unknown, "gpt2") &&
+                 has(unknown, "bert"),
+             unknown.c_str());
     f.write("config.json", "{}");
     QVERIFY(has(f.why(), "model_type is missing"));
     f.write("config.json", R"({"model_type":5})");

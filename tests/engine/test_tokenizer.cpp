@@ -1,12 +1,12 @@
 // Tokenizers against published goldens of real vocabularies (../shared/data), and small ones built here against strings
 // worked out with Hugging Face tokenizers 0.20.
-#include <QElapsedTimer>
 #include <QFile>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QTemporaryDir>
 #include <QTest>
+#include <ctime>
 
 #include "engine/tokenizers/old_files.h"
 
@@ -44,8 +44,10 @@ std::string small(const std::string& parts, const std::string& model) {
   return "{" + parts + (parts.empty() ? "" : ",") + "\"model\":" + model + "}";
 }
 
-const std::string words = R"({"type":"WordPiece","unk_token":"[UNK]","vocab":{"[UNK]":0,"a":1,"b":2,"##b":3,"##c":4,"ab":5,"!":6,"[MASK]":7}})";
-const std::string bytes = R"({"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"Ġ":3,"Ġa":4,"aa":5,"abab":6},"merges":["a b","Ġ a",["a","a"],["ab","ab"]]})";
+const std::string words =
+    R"({"type":"WordPiece","unk_token":"[UNK]","vocab":{"[UNK]":0,"a":1,"b":2,"##b":3,"##c":4,"ab":5,"!":6,"[MASK]":7}})";
+const std::string bytes =
+    R"({"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"Ġ":3,"Ġa":4,"aa":5,"abab":6},"merges":["a b","Ġ a",["a","a"],["ab","ab"]]})";
 
 }  // namespace
 
@@ -58,24 +60,25 @@ class TestTokenizer : public QObject {
   }
   void goldens() {
     QFETCH(QString, name);
-    QElapsedTimer timer;
-    timer.start();
+    const std::clock_t begin = std::clock();
     const auto tokenizer = vocabulary(name);
     if (!tokenizer) QSKIP("needs ../shared/data");
-    const qint64 ms = timer.elapsed();
+    const qint64 ms = (std::clock() - begin) * 1000 / CLOCKS_PER_SEC;
     const QJsonArray cases = QJsonDocument::fromJson(data_file("vocab-" + name + ".goldens.json")).array();
     QCOMPARE(cases.size(), 76);
     for (const QJsonValue& one : cases) {
       const QString text = one["text"].toString();
       const auto got = tokenizer->encode(text.toStdString(), false);
       QVERIFY2(got, got ? "" : got.error().text.c_str());
-      QVERIFY2(got->ids == ids_of(one["ids"]), qPrintable(text + ": " + joined(got->ids) + " for " + joined(ids_of(one["ids"]))));
+      QVERIFY2(got->ids == ids_of(one["ids"]),
+               qPrintable(text + ": " + joined(got->ids) + " for " + joined(ids_of(one["ids"]))));
       const QString back = QString::fromStdString(tokenizer->decode(got->ids));
       if (name == "bert-bge") continue;  // lossy; bert_decodes has its strings
       QCOMPARE(back, name == "qwen3" ? text.normalized(QString::NormalizationForm_C) : text);
       check_offsets(text.toStdString(), *got);
     }
-    qInfo("%s: read in %lld ms, %lld cases", qPrintable(name), static_cast<long long>(ms), static_cast<long long>(cases.size()));
+    qInfo("%s: read in %lld ms, %lld cases", qPrintable(name), static_cast<long long>(ms),
+          static_cast<long long>(cases.size()));
   }
 
   void chat() {
@@ -124,7 +127,8 @@ class TestTokenizer : public QObject {
     QCOMPARE(tokenizer->decode(tokenizer->encode("He doesn't know: unbelievable!", false)->ids),
              std::string("he doesn ' t know : unbelievable!"));
     QCOMPARE(tokenizer->piece(3007), std::string("capital"));
-    const auto got = tokenizer->encode("  Éte\u0301 \u4e2d", false);  // offsets of what was typed, though letters changed
+    const auto got =
+        tokenizer->encode("  Éte\u0301 \u4e2d", false);  // offsets of what was typed, though letters changed
     QCOMPARE(got->bytes.front().first, size_t(2));
     QCOMPARE(got->bytes.back(), std::make_pair(size_t(9), size_t(12)));
   }
@@ -133,7 +137,8 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QString>("what");
     for (const char* name : {"gpt-2", "bert-bge", "llama3", "qwen3"})
-      for (const char* what : {"shakespeare", "a", "spaces", "spaces, letter", "newlines", "emoji", "accents", "special"})
+      for (const char* what :
+           {"shakespeare", "a", "spaces", "spaces, letter", "newlines", "emoji", "accents", "special"})
         QTest::addRow("%s %s", name, what) << name << what;
   }
   void long_texts_are_linear() {
@@ -145,39 +150,51 @@ class TestTokenizer : public QObject {
     if (!tokenizer) QSKIP("needs ../shared/data");
     std::string text;
     if (what == "shakespeare") text = data_file("tinyshakespeare.txt").toStdString();
-    const std::map<QString, std::string> repeated = {{"a", "a"}, {"spaces", " "}, {"spaces, letter", " "}, {"newlines", "\n"},
-                                                     {"emoji", "👩‍👩‍👧"}, {"accents", "e\u0301\u0323"}, {"special", "<|endoftext|>"}};
+    const std::map<QString, std::string> repeated = {{"a", "a"},
+                                                     {"spaces", " "},
+                                                     {"spaces, letter", " "},
+                                                     {"newlines", "\n"},
+                                                     {"emoji", "👩‍👩‍👧"},
+                                                     {"accents", "e\u0301\u0323"},
+                                                     {"special", "<|endoftext|>"}};
     while (what != "shakespeare" && text.size() < 1'000'000) text += repeated.at(what);
     if (what == "spaces, letter") text += "x";
-    QElapsedTimer timer;
-    timer.start();
+    const std::clock_t begin = std::clock();  // the processor's time: other programs may be busy
     const auto got = tokenizer->encode(text, false);
-    const qint64 ms = timer.elapsed();
+    const qint64 ms = (std::clock() - begin) * 1000 / CLOCKS_PER_SEC;
     QVERIFY(got);
     QVERIFY2(ms < 60000, "a megabyte takes minutes only where the work is not linear");
-    qInfo("%s, %s: %zu bytes, %zu tokens, %lld ms", qPrintable(name), qPrintable(what), text.size(), got->ids.size(), static_cast<long long>(ms));
+    qInfo("%s, %s: %zu bytes, %zu tokens, %lld ms", qPrintable(name), qPrintable(what), text.size(), got->ids.size(),
+          static_cast<long long>(ms));
     if (name != "bert-bge" && !(name == "qwen3" && what == "accents")) QVERIFY(tokenizer->decode(got->ids) == text);
   }
 
   void bpe_merges_by_rank_then_leftmost() {
-    const auto t = Tokenizer::parse("t.json", small(R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"})", bytes));
+    const auto t = Tokenizer::parse(
+        "t.json",
+        small(R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"})",
+              bytes));
     QVERIFY2(t, t ? "" : t.error().text.c_str());
     QCOMPARE(joined((*t)->encode("abab", false)->ids), QString("6"));
-    QCOMPARE(joined((*t)->encode("aab", false)->ids), QString("0 2"));      // "ab" ranks before "aa"
-    QCOMPARE(joined((*t)->encode("aaa", false)->ids), QString("5 0"));      // leftmost on ties
-    QCOMPARE(joined((*t)->encode("ab ab", false)->ids), QString("2 3 2"));  // no merge joins the space: "ab" ranks first
+    QCOMPARE(joined((*t)->encode("aab", false)->ids), QString("0 2"));  // "ab" ranks before "aa"
+    QCOMPARE(joined((*t)->encode("aaa", false)->ids), QString("5 0"));  // leftmost on ties
+    QCOMPARE(joined((*t)->encode("ab ab", false)->ids),
+             QString("2 3 2"));  // no merge joins the space: "ab" ranks first
     QCOMPARE(joined((*t)->encode("a a", false)->ids), QString("0 4"));
-    QCOMPARE(joined((*t)->encode("axb", false)->ids), QString("2"));        // a byte without token or unk is left out, before merging
+    QCOMPARE(joined((*t)->encode("axb", false)->ids),
+             QString("2"));  // a byte without token or unk is left out, before merging
     QCOMPARE((*t)->decode(std::vector<int32_t>{4, 2}), std::string(" aab"));
     QCOMPARE((*t)->piece(4), std::string(" a"));
-    const auto spaced = Tokenizer::parse("t.json", small(R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true})", bytes));
+    const auto spaced =
+        Tokenizer::parse("t.json", small(R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true})", bytes));
     const auto got = (*spaced)->encode("a", false);
     QCOMPARE(joined(got->ids), QString("4"));
     QCOMPARE(got->bytes[0], std::make_pair(size_t(0), size_t(1)));
   }
 
   void wordpiece_greedy_and_whole_word_unknown() {
-    const auto t = Tokenizer::parse("t.json", small(R"("pre_tokenizer":{"type":"BertPreTokenizer"},"decoder":{"type":"WordPiece"})", words));
+    const auto t = Tokenizer::parse(
+        "t.json", small(R"("pre_tokenizer":{"type":"BertPreTokenizer"},"decoder":{"type":"WordPiece"})", words));
     QCOMPARE(joined((*t)->encode("abc a!b abx", false)->ids), QString("5 4 1 6 2 0"));
     QCOMPARE((*t)->decode(std::vector<int32_t>{5, 4, 1, 6}), std::string("abc a!"));
     QCOMPARE((*t)->piece(4), std::string("##c"));
@@ -192,13 +209,14 @@ class TestTokenizer : public QObject {
       {"id":20,"content":"<e>","rstrip":true,"normalized":false},
       {"id":21,"content":"<e>!","normalized":false},
       {"id":22,"content":"ba","single_word":true,"normalized":true}],
-      "normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"BertPreTokenizer"})", words));
+      "normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"BertPreTokenizer"})",
+                                                    words));
     QVERIFY2(t, t ? "" : t.error().text.c_str());
     const auto got = (*t)->encode("a  [MASK] B<e>!<e>  a", false);
     QCOMPARE(joined(got->ids), QString("1 7 2 21 20 1"));
     QCOMPARE(got->bytes[1], std::make_pair(size_t(1), size_t(9)));
     QCOMPARE(got->bytes[4], std::make_pair(size_t(15), size_t(20)));
-    QCOMPARE(joined((*t)->encode("BA", false)->ids), QString("22"));       // after the normaliser
+    QCOMPARE(joined((*t)->encode("BA", false)->ids), QString("22"));         // after the normaliser
     QCOMPARE(joined((*t)->encode("[mask]", false)->ids), QString("0 0 0"));  // special ones before it
     QCOMPARE(joined((*t)->encode("baa", false)->ids), QString("0"));
     QCOMPARE((*t)->size(), 23);
@@ -242,7 +260,9 @@ class TestTokenizer : public QObject {
   }
 
   void control_and_unassigned_characters() {  // U+0378 is unassigned, U+E000 for private use, U+200B a format character
-    const auto t = Tokenizer::parse("t.json", small(R"("normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"})", words));
+    const auto t = Tokenizer::parse(
+        "t.json",
+        small(R"("normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"})", words));
     QCOMPARE(joined((*t)->encode("a\u200bb", false)->ids), QString("5"));
     QCOMPARE(joined((*t)->encode("a\ue000b", false)->ids), QString("5"));
     QCOMPARE(joined((*t)->encode("a\u0378b", false)->ids), QString("0"));
@@ -300,27 +320,43 @@ class TestTokenizer : public QObject {
     row("merge of strangers", bpe(R"({"a":0})", R"(["a b"])"), "needs the token \"b\"");
     row("merge to a stranger", bpe(R"({"a":0})", R"(["a a"])"), "needs the token \"aa\"");
     row("dropout", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"dropout":0.1})"), "has dropout 0.1");
-    row("byte fallback", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"byte_fallback":true})"), "byte_fallback");
-    row("suffix", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"end_of_word_suffix":"</w>"})"), "end_of_word_suffix");
+    row("byte fallback", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"byte_fallback":true})"),
+        "byte_fallback");
+    row("suffix", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"end_of_word_suffix":"</w>"})"),
+        "end_of_word_suffix");
     row("unk not there", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"u"})"), "unk_token \"u\"");
     row("wordpiece unk", small("", R"({"type":"WordPiece","vocab":{"a":0}})"), "unk_token \"[UNK]\"");
-    row("max characters", small("", R"({"type":"WordPiece","vocab":{"[UNK]":0},"max_input_chars_per_word":-1})"), "max_input_chars_per_word -1");
+    row("max characters", small("", R"({"type":"WordPiece","vocab":{"[UNK]":0},"max_input_chars_per_word":-1})"),
+        "max_input_chars_per_word -1");
     row("unknown normalizer", small(R"("normalizer":{"type":"Precompiled"})", words), "normalizer Precompiled");
-    row("normalizer inside", small(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Nmt"}]})", words), "Nmt is a component that is not known");
+    row("normalizer inside", small(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Nmt"}]})", words),
+        "Nmt is a component that is not known");
     row("normalizer a text", small(R"("normalizer":"NFC")", words), "normalizer is \"NFC\"");
     row("normalizer no type", small(R"("normalizer":{})", words), "normalizer has no type");
-    row("flag a number", small(R"("normalizer":{"type":"BertNormalizer","lowercase":1})", words), "has lowercase 1; true or false");
+    row("flag a number", small(R"("normalizer":{"type":"BertNormalizer","lowercase":1})", words),
+        "has lowercase 1; true or false");
     row("unknown pre-tokenizer", small(R"("pre_tokenizer":{"type":"Metaspace"})", words), "pre_tokenizer Metaspace");
-    row("bad regex", small(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"*a"},"behavior":"Isolated"})", words), "the pattern *a is not read");
-    row("no pattern", small(R"("pre_tokenizer":{"type":"Split","behavior":"Isolated"})", words), "has the pattern null");
-    row("bad behavior", small(R"("pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"X"})", words), "has the behavior \"X\"");
-    row("sequence no list", small(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":3})", words), "a list is needed");
+    row("bad regex", small(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"*a"},"behavior":"Isolated"})", words),
+        "the pattern *a is not read");
+    row("no pattern", small(R"("pre_tokenizer":{"type":"Split","behavior":"Isolated"})", words),
+        "has the pattern null");
+    row("bad behavior", small(R"("pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"X"})", words),
+        "has the behavior \"X\"");
+    row("sequence no list", small(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":3})", words),
+        "a list is needed");
     row("unknown decoder", small(R"("decoder":{"type":"CTC"})", words), "decoder CTC");
     row("unknown post", small(R"("post_processor":{"type":"X"})", words), "post_processor X");
-    row("post id", small(R"("post_processor":{"type":"BertProcessing","cls":["a",999],"sep":["b",1]})", words), "puts the id 999");
+    row("post id", small(R"("post_processor":{"type":"BertProcessing","cls":["a",999],"sep":["b",1]})", words),
+        "puts the id 999");
     row("post no pair", small(R"("post_processor":{"type":"BertProcessing","cls":["a",1]})", words), "has sep null");
-    row("template special", small(R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}},{"Sequence":{"id":"A"}}],"special_tokens":{}})", words), "names \"x\"");
-    row("template no sequence", small(R"("post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}})", words), "no sequence");
+    row("template special",
+        small(
+            R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}},{"Sequence":{"id":"A"}}],"special_tokens":{}})",
+            words),
+        "names \"x\"");
+    row("template no sequence",
+        small(R"("post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}})", words),
+        "no sequence");
     row("added a number", small(R"("added_tokens":[3])", words), "added_tokens is 3");
     row("added no id", small(R"("added_tokens":[{"content":"x"}])", words), "gives \"x\" no id");
     row("added no content", small(R"("added_tokens":[{"id":3}])", words), "has content null");
@@ -338,11 +374,12 @@ class TestTokenizer : public QObject {
   }
 
   void patient_patterns_end() {  // a pattern that backtracks without end gives up; the text stays whole
-    const auto t = Tokenizer::parse("t.json", small(R"j("pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a+)+$"},"behavior":"Removed"})j", words));
-    QElapsedTimer timer;
-    timer.start();
+    const auto t = Tokenizer::parse(
+        "t.json",
+        small(R"j("pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a+)+$"},"behavior":"Removed"})j", words));
+    const std::clock_t begin = std::clock();
     QVERIFY((*t)->encode(std::string(40, 'a') + "!", false));
-    QVERIFY(timer.elapsed() < 2000);
+    QVERIFY(std::clock() - begin < 2 * CLOCKS_PER_SEC);
   }
 
  private:

@@ -44,7 +44,8 @@ std::vector<float> floats(const TensorFiles& files, const std::string& name) {
 
 std::vector<float> whole_map(const SnapshotPtr& step, const std::string& name, int64_t head) {
   const int64_t n = step->positions();
-  TileRequest request{.step = step, .probs = step->graph().named(name), .head = head, .queries = {0, n}, .keys = {0, n}};
+  TileRequest request{
+      .step = step, .probs = step->graph().named(name), .head = head, .queries = {0, n}, .keys = {0, n}};
   request.rows = request.columns = n;
   const auto tile = host_tile(request);
   if (!tile) qFatal("%s", tile.error().text.c_str());
@@ -62,12 +63,17 @@ struct Made {
   std::string name;
   DType dtype;
   Shape shape;
-  std::vector<float> values;   // one value is repeated
+  std::vector<float> values;  // one value is repeated
 };
 
 using Metadata = std::map<std::string, std::string>;
-const Metadata good_metadata = {{"format", "cutaway-trace"}, {"version", "1"}, {"model", "m"}, {"backend", "cpu"},
-                                {"program", "test"}, {"input_ids", "[1,2,3]"}, {"tokens", R"(["a","b","c"])"},
+const Metadata good_metadata = {{"format", "cutaway-trace"},
+                                {"version", "1"},
+                                {"model", "m"},
+                                {"backend", "cpu"},
+                                {"program", "test"},
+                                {"input_ids", "[1,2,3]"},
+                                {"tokens", R"(["a","b","c"])"},
                                 {"attention", R"({"layers.0.attn":{"scale":0.5,"mask":"causal"}})"}};
 
 Metadata with(const char* key, const std::string& value) {
@@ -88,9 +94,12 @@ std::string save(const QTemporaryDir& dir, const Metadata& metadata, const std::
       const float v = t.values[static_cast<size_t>(i) % t.values.size()];
       const uint16_t half = float_to_half(v);
       const uint8_t byte = static_cast<uint8_t>(v);
-      if (t.dtype == DType::F16) bytes.append(reinterpret_cast<const char*>(&half), 2);
-      else if (t.dtype == DType::U8) bytes.append(reinterpret_cast<const char*>(&byte), 1);
-      else bytes.append(reinterpret_cast<const char*>(&v), bytes_of(t.dtype));
+      if (t.dtype == DType::F16)
+        bytes.append(reinterpret_cast<const char*>(&half), 2);
+      else if (t.dtype == DType::U8)
+        bytes.append(reinterpret_cast<const char*>(&byte), 1);
+      else
+        bytes.append(reinterpret_cast<const char*>(&v), bytes_of(t.dtype));
     }
     if (!out->append(std::as_bytes(std::span(bytes)))) qFatal("not written");
   }
@@ -150,7 +159,8 @@ class TestTrace : public QObject {
         double sum = 0;
         for (int64_t j = 0; j < (causal ? i + 1 : T); ++j) {
           double dot = 0;
-          for (int64_t d = 0; d < Dh; ++d) dot += double(q[size_t((h * T + i) * Dh + d)]) * k[size_t((h * T + j) * Dh + d)];
+          for (int64_t d = 0; d < Dh; ++d)
+            dot += double(q[size_t((h * T + i) * Dh + d)]) * k[size_t((h * T + j) * Dh + d)];
           sum += e[size_t(j)] = std::exp(dot / std::sqrt(double(Dh)));
         }
         for (int64_t j = 0; j < T; ++j) {
@@ -201,7 +211,8 @@ class TestTrace : public QObject {
     const SnapshotPtr step = run(random_model("gpt2"), {});
     QVERIFY(write_trace(step, path, {}, "test"));
     const auto files = *TensorFiles::open_file(path);
-    QVERIFY(files->find("logits") && files->find("layers.0.attn.probs") && files->find("layers.0.attn.mask") && files->find("layers.0.attn.lse"));
+    QVERIFY(files->find("logits") && files->find("layers.0.attn.probs") && files->find("layers.0.attn.mask") &&
+            files->find("layers.0.attn.lse"));
     QVERIFY(!files->find("layers.0.attn.q") && !files->find("hidden.0"));
     const auto missing = write_trace(step, path, {"nothing.*"}, "test");
     QVERIFY(!missing && missing.error().text.find("nothing.*") != std::string::npos);
@@ -209,7 +220,7 @@ class TestTrace : public QObject {
     QVERIFY(!not_recorded && not_recorded.error().text.find("hidden.embed was not recorded") != std::string::npos);
     const auto unwritable = write_trace(step, dir.filePath("no/t").toStdString(), {}, "test");
     QVERIFY(!unwritable && unwritable.error().fault == Fault::Given);
-    QVERIFY(TensorFiles::open_file(path));  // the refused writes left the first file alone
+    QVERIFY(TensorFiles::open_file(path));                  // the refused writes left the first file alone
     const auto taps = trace_taps(step->graph(), {}, 5000);  // a long text: q, k and lse in place of maps
     QVERIFY(taps && taps->contains(step->graph().named("layers.0.attn.q")));
   }
@@ -228,11 +239,12 @@ class TestTrace : public QObject {
                                        {"layers.0.moe.load", DType::I32, {4}, {0}}}));
     QVERIFY2(back, back ? "" : back.error().text.c_str());
     const auto blocks = (*back)->graph().blocks_with(Role::Probs);
-    QVERIFY((blocks == std::vector<std::string>{"decoder.layers.0.attn", "decoder.layers.0.cross", "encoder.layers.0.attn"}));
+    QVERIFY((blocks ==
+             std::vector<std::string>{"decoder.layers.0.attn", "decoder.layers.0.cross", "encoder.layers.0.attn"}));
     QCOMPARE((*back)->pieces.size(), size_t(5));
     const auto cross = whole_map(*back, "decoder.layers.0.cross.probs", 1);
     QCOMPARE(cross[4], 0.2f);
-    QCOMPARE(cross[3 * 5], not_computed_cell);  // the decoder has three tokens
+    QCOMPARE(cross[3 * 5], not_computed_cell);                             // the decoder has three tokens
     QCOMPARE(whole_map(*back, "decoder.layers.0.attn.probs", 0)[0], 1.f);  // exp(0 - 0)
   }
 
@@ -260,9 +272,18 @@ class TestTrace : public QObject {
     const Made probs{"layers.0.attn.probs", DType::F32, {2, 3, 3}, {0.3f}};
     const Made q{"layers.0.attn.q", DType::F32, {2, 3, 4}, {0}}, k{"layers.0.attn.k", DType::F32, {2, 3, 4}, {0}};
     const Made lse{"layers.0.attn.lse", DType::F32, {2, 3}, {0}};
-    const auto changed = [](Made t, Shape shape) { t.shape = std::move(shape); return t; };
-    const auto typed = [](Made t, DType dtype) { t.dtype = dtype; return t; };
-    const auto valued = [](Made t, float v) { t.values = {v}; return t; };
+    const auto changed = [](Made t, Shape shape) {
+      t.shape = std::move(shape);
+      return t;
+    };
+    const auto typed = [](Made t, DType dtype) {
+      t.dtype = dtype;
+      return t;
+    };
+    const auto valued = [](Made t, float v) {
+      t.values = {v};
+      return t;
+    };
     static const std::vector<Bad> rows = {
         {"is not a trace", {}, {probs}},
         {"has the format \"other\"", with("format", "other"), {probs}},
@@ -277,12 +298,16 @@ class TestTrace : public QObject {
         {"input_ids has 3 entries, tokens has 2", with("tokens", "[\"a\",\"b\"]"), {probs}},
         {"attention is []", with("attention", "[]"), {probs}},
         {"attention is not valid JSON", with("attention", "{"), {probs}},
-        {"the scale of layers.0.attn is \"x\"", with("attention", R"({"layers.0.attn":{"scale":"x","mask":"causal"}})"), {probs}},
+        {"the scale of layers.0.attn is \"x\"",
+         with("attention", R"({"layers.0.attn":{"scale":"x","mask":"causal"}})"),
+         {probs}},
         {"mask is \"zigzag\"", with("attention", R"({"layers.0.attn":{"scale":1,"mask":"zigzag"}})"), {probs}},
         {"the mask of layers.0.attn is 3", with("attention", R"({"layers.0.attn":{"scale":1,"mask":3}})"), {probs}},
         {"neither a mask rule nor a mask tensor", with("attention", "{}"), {probs}},
         {"says no scale", with("attention", R"({"layers.0.attn":{"mask":"causal"}})"), {q, k, lse}},
-        {"has a bias or a softcap", with("attention", R"({"layers.0.attn":{"scale":1,"mask":"causal","softcap":50}})"), {q, k, lse}},
+        {"has a bias or a softcap",
+         with("attention", R"({"layers.0.attn":{"scale":1,"mask":"causal","softcap":50}})"),
+         {q, k, lse}},
         {"(H, T, S) is needed", good_metadata, {changed(probs, {3, 3})}},
         {"input_ids has 3 tokens", good_metadata, {changed(probs, {2, 4, 4})}},
         {"(2, 0, 3)", good_metadata, {changed(probs, {2, 0, 3})}},
@@ -291,7 +316,9 @@ class TestTrace : public QObject {
         {"has the weight -0.5", good_metadata, {valued(probs, -0.5f)}},
         {"has the weight nan", good_metadata, {valued(probs, NAN)}},
         {"layers.0.attn.k is (2, 3, 5)", good_metadata, {q, changed(k, {2, 3, 5}), lse}},
-        {"must be a multiple of its 3 key heads", good_metadata, {changed(q, {4, 3, 4}), changed(k, {3, 3, 4}), changed(lse, {4, 3})}},
+        {"must be a multiple of its 3 key heads",
+         good_metadata,
+         {changed(q, {4, 3, 4}), changed(k, {3, 3, 4}), changed(lse, {4, 3})}},
         {"layers.0.attn.q is (3, 3, 4)", good_metadata, {probs, changed(q, {3, 3, 4}), k, lse}},
         {"layers.0.attn.lse is (3, 3)", good_metadata, {q, k, changed(lse, {3, 3})}},
         {"layers.0.attn.mask is (3, 4)", good_metadata, {probs, {"layers.0.attn.mask", DType::U8, {3, 4}, {1}}}},

@@ -21,7 +21,9 @@ struct Plain {
 using PlainFile = std::map<std::string, Plain>;
 
 float value_of(const std::string& name, int64_t element) {  // a small fraction that F16 and BF16 hold exactly
-  return static_cast<float>(static_cast<int64_t>((std::hash<std::string>{}(name) + 31 * static_cast<size_t>(element)) % 127) - 63) / 64;
+  return static_cast<float>(
+             static_cast<int64_t>((std::hash<std::string>{}(name) + 31 * static_cast<size_t>(element)) % 127) - 63) /
+         64;
 }
 
 /// The checkpoint that a model of that spec would have been saved as; fills `ours` with our own view of it.
@@ -48,7 +50,8 @@ PlainFile checkpoint(const Architecture& architecture, const ModelSpec& spec, co
     for (int64_t row = 0; row < need.shape[0]; ++row)
       for (int64_t k = 0; k < in; ++k) {
         const int64_t r = row + source.row_begin;
-        mine.values.push_back(whole.values[static_cast<size_t>(source.transposed ? k * whole.shape[1] + r : r * in + k)]);
+        mine.values.push_back(
+            whole.values[static_cast<size_t>(source.transposed ? k * whole.shape[1] + r : r * in + k)]);
       }
   }
   return file;
@@ -69,7 +72,8 @@ std::shared_ptr<const TensorFiles> save(const QTemporaryDir& dir, const PlainFil
     const std::vector<float>& values = file.at(entry.name).values;
     std::vector<uint16_t> halves(values.size());
     std::ranges::transform(values, halves.begin(), dtype == DType::F16 ? float_to_half : float_to_bf16);
-    const auto ok = dtype == DType::F32 ? out->append(std::as_bytes(std::span(values))) : out->append(std::as_bytes(std::span(halves)));
+    const auto ok = dtype == DType::F32 ? out->append(std::as_bytes(std::span(values)))
+                                        : out->append(std::as_bytes(std::span(halves)));
     if (!ok) qFatal("%s", ok.error().text.c_str());
   }
   if (!out->commit()) qFatal("not written");
@@ -90,7 +94,8 @@ class TestWeights : public QObject {
     for (const Architecture& a : architectures())
       for (size_t i = 0; i < a.corners().size(); ++i)
         for (const char* dtype : {"F32", "F16", "BF16"})
-          QTest::addRow("%s %s", a.corners()[i].name.c_str(), dtype) << QString::fromStdString(std::string(a.name)) << int(i) << dtype;
+          QTest::addRow("%s %s", a.corners()[i].name.c_str(), dtype)
+              << QString::fromStdString(std::string(a.name)) << int(i) << dtype;
   }
   void every_corner() {
     QFETCH(QString, architecture);
@@ -153,7 +158,8 @@ class TestWeights : public QObject {
     const auto weights = bind_weights(save(dir, file, DType::F32), a, spec, graph, {});
     QVERIFY(!weights);
     const QString why = QString::fromStdString(weights.error().text);
-    QVERIFY2(why.contains("model.safetensors: transformer.h.1.attn.c_attn.weight is (64, 64); config.json"), qPrintable(why));
+    QVERIFY2(why.contains("model.safetensors: transformer.h.1.attn.c_attn.weight is (64, 64); config.json"),
+             qPrintable(why));
     QVERIFY2(why.contains("makes it (64, 192)"), qPrintable(why));
     QVERIFY2(why.contains("transformer.ln_f.bias is missing"), qPrintable(why));
     QVERIFY2(why.contains("transformer.h.0.extra.weight (3) has no place in gpt2"), qPrintable(why));
@@ -184,7 +190,8 @@ class TestWeights : public QObject {
     bytes[0] = static_cast<char>(json.size());
     bytes += json + std::string(256, '\0');
     const auto whole = TensorFiles::open_memory("i.safetensors", std::as_bytes(std::span(bytes)));
-    QVERIFY(bind_weights(*whole, a, spec, graph, {}).error().text.find("ln_f.weight has the type I32") != std::string::npos);
+    QVERIFY(bind_weights(*whole, a, spec, graph, {}).error().text.find("ln_f.weight has the type I32") !=
+            std::string::npos);
   }
 
   void numbers_that_are_none_are_counted() {
@@ -199,7 +206,9 @@ class TestWeights : public QObject {
     const auto weights = *bind_weights(save(dir, file, DType::F32), a, spec, graph, {});
     QVERIFY(weights->warning().empty());
     for (size_t i = 0; i < graph.schema.size(); ++i) weights->tensor(static_cast<int>(i));
-    QCOMPARE(weights->warning(), std::string("model.safetensors: 2 weights are no finite numbers, the first in transformer.h.0.mlp.c_fc.weight"));
+    QCOMPARE(weights->warning(),
+             std::string(
+                 "model.safetensors: 2 weights are no finite numbers, the first in transformer.h.0.mlp.c_fc.weight"));
   }
 
   void random_is_normal_and_repeats() {
@@ -211,7 +220,8 @@ class TestWeights : public QObject {
       const auto a = floats(one->tensor(static_cast<int>(i)));
       QVERIFY(a == floats(same->tensor(static_cast<int>(i))));
       QVERIFY(a != floats(other->tensor(static_cast<int>(i))));
-      const bool gain = graph.schema[i].name.find("ln_") != std::string::npos && graph.schema[i].name.ends_with("weight");
+      const bool gain =
+          graph.schema[i].name.find("ln_") != std::string::npos && graph.schema[i].name.ends_with("weight");
       for (float v : a) sum += v - gain, square += (v - gain) * (v - gain), n += 1;
     }
     QVERIFY(std::abs(sum / n) < 2e-4);
