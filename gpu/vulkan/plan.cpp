@@ -226,7 +226,7 @@ void VulkanPlan::attend(Pass& pass, const Node& node) const {
                         .bits = pass.bits[slot]};
   const double cost = 4. * static_cast<double>(pass.rows * p.heads) * static_cast<double>(keys * p.head_dim);
   const uint32_t fours = p.head_dim % 4 == 0;
-  if (backend_->device().about().is_cpu && pass.rows >= 4)
+  if (backend_->device().about().is_cpu)  // barriers are dear there, even for one row
     pass.work.dispatch("attend_rows.comp", {fours, narrow((p.head_dim + 3) / 4)}, push,
                        static_cast<uint64_t>(((pass.rows + 3) / 4 * p.heads + 7) / 8), cost, node.id);
   else

@@ -64,14 +64,19 @@ struct Layout {
 void dispatch(Work& work, const TileJob& job, uint64_t job_address) {
   const TilePush push{.job = job_address};
   const uint32_t fours = job.head_dim % 4 == 0;
-  const double queries = job.query_end - job.query_begin, columns = job.key_end - job.key_begin;
+  const uint32_t queries = job.query_end - job.query_begin, columns = job.key_end - job.key_begin;
   const double cell = 2. * job.head_dim * (job.head_last - job.head_first) + 20;
   if (job.without_sink)
-    work.dispatch("tile_left.comp", {fours}, push, groups_of(static_cast<uint64_t>(queries) * job.heads),
-                  queries * job.heads * (2. * job.head_dim + 20));
-  work.dispatch("tile_cells.comp", {fours}, push, groups_of(uint64_t{job.rows} * job.columns), queries * columns * cell);
-  work.dispatch("tile_peaks.comp", {fours}, push, static_cast<uint64_t>(queries),
-                queries * job.keys * (job.peaks_from_values ? 1 : cell));
+    work.dispatch("tile_left.comp", {fours}, push, groups_of(uint64_t{queries} * job.heads),
+                  (2. * job.head_dim + 20) * queries * job.heads);
+  if (job.rows == queries && job.columns == columns) {
+    const uint64_t blocks = uint64_t{(job.rows + 3) / 4} * ((job.columns + 3) / 4);
+    work.dispatch("tile_exact.comp", {fours}, push, groups_of(blocks), cell * queries * columns);
+  } else {
+    work.dispatch("tile_cells.comp", {fours}, push, groups_of(uint64_t{job.rows} * job.columns), cell * queries * columns);
+  }
+  work.dispatch("tile_peaks.comp", {fours}, push, queries,
+                (job.peaks_from_values ? 1 : cell) * queries * job.keys);
   work.dispatch("tile_max.comp", {fours}, push, 1, queries);
 }
 

@@ -60,7 +60,7 @@ float weight_of(uint query, uint key) {
     float w = attention(head, query, key);
     if (job.without_sink != 0) {
       float left = job.left.at[(query - job.query_begin) * job.heads + head];
-      w = left > 0.0 ? w / left : 0.0;
+      w = left > 0.0 ? w / left : is_nan(left) ? left : 0.0;
     }
     if (is_nan(w)) return w;
     result = job.combine == 2 ? max(result, w) : result + w;
