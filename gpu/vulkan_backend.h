@@ -1,5 +1,6 @@
 // The way into gpu/: which devices this machine has, opening one, and the backend that runs models on it. Needs neither
-// a Vulkan driver nor the loader library to start: without them every call says so and the program carries on on the CPU.
+// a Vulkan driver nor the loader library to start: without them every call says so and the program carries on on the
+// CPU.
 //
 //   auto device = open_device({});                    // a real GPU before a CPU device
 //   if (!device) return device.error();               // Fault::Machine: "there is no Vulkan driver on this machine"
@@ -18,10 +19,10 @@ namespace cutaway {
 class Device;  // gpu/vulkan/device.h
 
 struct DeviceFound {
-  std::string name;       // "llvmpipe (LLVM 15.0.6, 256 bits)"
-  std::string driver;     // "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)"
-  bool is_cpu = false;    // a software device
-  bool usable = false;    // has all that Cutaway asks for: Vulkan 1.3, buffer addresses, dynamic rendering
+  std::string name;     // "llvmpipe (LLVM 15.0.6, 256 bits)"
+  std::string driver;   // "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)"
+  bool is_cpu = false;  // a software device
+  bool usable = false;  // has all that Cutaway asks for: Vulkan 1.3, buffer addresses, dynamic rendering
 };
 
 struct DeviceOptions {

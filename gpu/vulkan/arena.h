@@ -19,7 +19,7 @@ class DeviceArena final : public PageArena {
 
   std::shared_ptr<Device> device_;
   mutable std::mutex mutex_;
-  std::vector<BufferPtr> buffers_;   // by Page::slot
+  std::vector<BufferPtr> buffers_;  // by Page::slot
   std::vector<int64_t> free_;
 };
 

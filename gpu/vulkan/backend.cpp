@@ -93,15 +93,18 @@ Result<void> VulkanBackend::read(const PagedRows& rows, int64_t begin, int64_t e
   const uint64_t table = uploads.table(rows);
   if (auto ok = uploads.ok(); !ok) return ok;
   const int64_t chunk = std::max<int64_t>(1, static_cast<int64_t>(staging_bytes / rows.row_bytes()));
-  auto dense = device_->buffer(static_cast<size_t>(std::min(chunk, end - begin)) * rows.row_bytes(),
-                               MemoryKind::Device, "reading back");
+  auto dense = device_->buffer(static_cast<size_t>(std::min(chunk, end - begin)) * rows.row_bytes(), MemoryKind::Device,
+                               "reading back");
   if (!dense) return dense.error();
   for (int64_t row = begin; row < end; row += chunk) {
     const auto n = static_cast<size_t>(std::min(chunk, end - row)) * width;
     work->begin(nullptr);
     work->dispatch("gather.comp", {},
-                   RowsPush{.width = static_cast<uint32_t>(width), .row = static_cast<uint32_t>(row),
-                            .n = static_cast<uint32_t>(n), .dense = (*dense)->address, .table = table},
+                   RowsPush{.width = static_cast<uint32_t>(width),
+                            .row = static_cast<uint32_t>(row),
+                            .n = static_cast<uint32_t>(n),
+                            .dense = (*dense)->address,
+                            .table = table},
                    groups_of(n), static_cast<double>(n));
     if (auto ok = read_back(*work, **dense, 0, n * sizeof(float), out); !ok) return ok;
     out += n;
@@ -121,7 +124,8 @@ Result<Tile> VulkanBackend::tile(const TileRequest& request) {
   work->begin(nullptr);
   const size_t offset = std::min(there.values, there.row_max) - there.buffer->address;
   assert(there.row_max == there.values + tile.values.size() * sizeof(float));
-  if (auto ok = read_back(*work, *there.buffer, offset, both.size() * sizeof(float), both.data()); !ok) return ok.error();
+  if (auto ok = read_back(*work, *there.buffer, offset, both.size() * sizeof(float), both.data()); !ok)
+    return ok.error();
   std::copy_n(both.begin(), tile.values.size(), tile.values.begin());
   std::copy(both.begin() + static_cast<std::ptrdiff_t>(tile.values.size()), both.end(), tile.row_max.begin());
   return tile;

@@ -12,7 +12,7 @@ namespace cutaway {
 struct DeviceWeights {
   struct Tensor {
     BufferPtr buffer;
-    uint32_t storage = 0;   // constant 0 of weights.glsl: 0 F32, 1 F16, 2 BF16
+    uint32_t storage = 0;  // constant 0 of weights.glsl: 0 F32, 1 F16, 2 BF16
   };
   ModelPtr model;
   std::vector<Tensor> tensors;

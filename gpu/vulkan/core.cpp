@@ -80,7 +80,9 @@ struct Features {
   }
   Features(const Features&) = delete;
   Features& operator=(const Features&) = delete;
-  bool enough() const { return v12.bufferDeviceAddress && v13.dynamicRendering && v13.synchronization2 && v13.maintenance4; }
+  bool enough() const {
+    return v12.bufferDeviceAddress && v13.dynamicRendering && v13.synchronization2 && v13.maintenance4;
+  }
 };
 
 std::string from_environment(const char* name) {
@@ -128,8 +130,8 @@ Result<std::unique_ptr<Instance>> Instance::make(bool validate) {
   if (validate) {
     const auto create = reinterpret_cast<PFN_vkCreateDebugUtilsMessengerEXT>(
         vkGetInstanceProcAddr(instance->handle_, "vkCreateDebugUtilsMessengerEXT"));
-    auto ok = check(create(instance->handle_, &listen, nullptr, &instance->messenger_),
-                    "vkCreateDebugUtilsMessengerEXT");
+    auto ok =
+        check(create(instance->handle_, &listen, nullptr, &instance->messenger_), "vkCreateDebugUtilsMessengerEXT");
     if (!ok) return ok.error();
   }
   return instance;

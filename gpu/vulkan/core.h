@@ -1,4 +1,5 @@
-// The instance and the logical device, and nothing else: everything made from them keeps the core alive, so it dies last.
+// The instance and the logical device, and nothing else: everything made from them keeps the core alive, so it dies
+// last.
 #pragma once
 
 #include <volk.h>

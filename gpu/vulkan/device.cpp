@@ -20,9 +20,7 @@ std::vector<DeviceFound> devices_found() {
 Result<std::shared_ptr<Device>> open_device(const DeviceOptions& options) { return Device::open(options); }
 std::string name_of(const Device& device) { return device.about().name; }
 bool is_cpu(const Device& device) { return device.about().is_cpu; }
-std::vector<std::string> validation_messages(const Device& device) {
-  return device.core().instance().messages().all();
-}
+std::vector<std::string> validation_messages(const Device& device) { return device.core().instance().messages().all(); }
 
 Result<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   auto core = Core::make(options);

@@ -37,7 +37,7 @@ class Device : public std::enable_shared_from_this<Device> {
   Result<VkPipeline> compute_pipeline(std::string_view shader, std::span<const uint32_t> constants);
   /// Push constants only: data is reached by address.
   VkPipelineLayout compute_layout() const { return compute_layout_; }
-  Result<VkShaderModule> shader_module(std::string_view shader);   // the caller destroys it
+  Result<VkShaderModule> shader_module(std::string_view shader);  // the caller destroys it
   VkPipelineCache pipeline_cache() const { return pipeline_cache_; }
 
   /// Submits one command buffer; the fence is signalled when it is done. Any thread.
@@ -62,7 +62,7 @@ class Device : public std::enable_shared_from_this<Device> {
   VkPipelineLayout compute_layout_ = VK_NULL_HANDLE;
   VkPipelineCache pipeline_cache_ = VK_NULL_HANDLE;
   size_t cache_bytes_read_ = 0;
-  std::string cache_path_;                    // empty: no place to keep it
+  std::string cache_path_;  // empty: no place to keep it
   std::mutex queue_mutex_, pipelines_mutex_, idle_mutex_;
   std::map<std::string, VkPipeline, std::less<>> pipelines_;
   std::vector<std::unique_ptr<Work>> idle_;

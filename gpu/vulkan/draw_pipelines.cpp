@@ -34,7 +34,8 @@ Result<void> DrawPipelines::make_layouts() {
   linear.addressModeU = linear.addressModeV = linear.addressModeW = VK_SAMPLER_ADDRESS_MODE_CLAMP_TO_EDGE;
   if (auto ok = check(vkCreateSampler(device, &linear, nullptr, &sampler), "vkCreateSampler"); !ok) return ok;
 
-  VkDescriptorSetLayoutBinding binding{0, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1, VK_SHADER_STAGE_FRAGMENT_BIT, &sampler};
+  VkDescriptorSetLayoutBinding binding{0, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1, VK_SHADER_STAGE_FRAGMENT_BIT,
+                                       &sampler};
   VkDescriptorSetLayoutCreateInfo set{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
   set.bindingCount = 1;
   set.pBindings = &binding;
@@ -110,8 +111,9 @@ Result<VkPipeline> DrawPipelines::pipeline(const char* vertex, const char* fragm
   info.pDynamicState = &dynamic;
   info.layout = layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
-  const auto ok = check(vkCreateGraphicsPipelines(device_.handle(), device_.pipeline_cache(), 1, &info, nullptr, &pipeline),
-                        "vkCreateGraphicsPipelines");
+  const auto ok =
+      check(vkCreateGraphicsPipelines(device_.handle(), device_.pipeline_cache(), 1, &info, nullptr, &pipeline),
+            "vkCreateGraphicsPipelines");
   vkDestroyShaderModule(device_.handle(), *vertex_module, nullptr);
   vkDestroyShaderModule(device_.handle(), *fragment_module, nullptr);
   if (!ok) return ok.error();

@@ -28,7 +28,7 @@ class DrawPipelines {
 
   VkPipeline heat = VK_NULL_HANDLE, triangles = VK_NULL_HANDLE;
   VkPipelineLayout heat_layout = VK_NULL_HANDLE, triangles_layout = VK_NULL_HANDLE;
-  VkDescriptorSetLayout texture_layout = VK_NULL_HANDLE;   // binding 0: a sampled image, linear
+  VkDescriptorSetLayout texture_layout = VK_NULL_HANDLE;  // binding 0: a sampled image, linear
   VkSampler sampler = VK_NULL_HANDLE;
 
  private:

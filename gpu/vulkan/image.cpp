@@ -8,7 +8,8 @@ Result<std::unique_ptr<Image>> Image::make(Device& device, VkFormat format, int 
                                            VkImageUsageFlags usage, const char* what) {
   const auto most = device.limits().maxImageDimension2D;
   if (width < 1 || height < 1 || static_cast<uint32_t>(width) > most || static_cast<uint32_t>(height) > most)
-    return machine_error("{} of {} x {} pixels is beyond this device; it holds 1 to {} each way", what, width, height, most);
+    return machine_error("{} of {} x {} pixels is beyond this device; it holds 1 to {} each way", what, width, height,
+                         most);
   std::unique_ptr<Image> image(new Image(device));
   image->width_ = width, image->height_ = height;
   VkImageCreateInfo info{VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO};

@@ -7,7 +7,8 @@ namespace cutaway {
 
 class Image {
  public:
-  static Result<std::unique_ptr<Image>> make(Device&, VkFormat, int width, int height, VkImageUsageFlags, const char* what);
+  static Result<std::unique_ptr<Image>> make(Device&, VkFormat, int width, int height, VkImageUsageFlags,
+                                             const char* what);
   ~Image();
   Image(const Image&) = delete;
   Image& operator=(const Image&) = delete;

@@ -24,9 +24,12 @@ struct Wanted {
 Wanted wanted(MemoryKind kind) {
   constexpr VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   switch (kind) {
-    case MemoryKind::Device: return {0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};
-    case MemoryKind::Upload: return {mapped, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};  // page tables are read often
-    case MemoryKind::Download: return {mapped, VK_MEMORY_PROPERTY_HOST_CACHED_BIT};
+    case MemoryKind::Device:
+      return {0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};
+    case MemoryKind::Upload:
+      return {mapped, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};  // page tables are read often
+    case MemoryKind::Download:
+      return {mapped, VK_MEMORY_PROPERTY_HOST_CACHED_BIT};
   }
   return {};
 }
@@ -90,8 +93,8 @@ Result<size_t> Memory::add_block(size_t bytes, MemoryKind kind, const char* what
   VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
   info.size = block.bytes;
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT |
-               VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT |
-               VK_BUFFER_USAGE_VERTEX_BUFFER_BIT | VK_BUFFER_USAGE_INDEX_BUFFER_BIT;
+               VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_VERTEX_BUFFER_BIT |
+               VK_BUFFER_USAGE_INDEX_BUFFER_BIT;
   if (auto ok = check(vkCreateBuffer(device_, &info, nullptr, &block.buffer), "vkCreateBuffer"); !ok) return ok.error();
   VkMemoryRequirements need{};
   vkGetBufferMemoryRequirements(device_, block.buffer, &need);

@@ -18,7 +18,7 @@ namespace cutaway {
 enum class MemoryKind : uint8_t { Device, Upload, Download };
 inline constexpr size_t n_memory_kinds = 3;
 
-class Core;    // gpu/vulkan/core.h
+class Core;  // gpu/vulkan/core.h
 class Memory;
 
 /// A piece of a block; gives itself back. Whoever frees it has waited for the device.
@@ -29,10 +29,10 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   VkBuffer handle = VK_NULL_HANDLE;
-  VkDeviceSize offset = 0;          // of the piece within the handle
-  uint64_t address = 0;             // of its first byte
-  std::byte* host = nullptr;        // null for MemoryKind::Device
-  size_t bytes = 0;                 // as asked for
+  VkDeviceSize offset = 0;    // of the piece within the handle
+  uint64_t address = 0;       // of its first byte
+  std::byte* host = nullptr;  // null for MemoryKind::Device
+  size_t bytes = 0;           // as asked for
 
  private:
   friend class Memory;
@@ -54,7 +54,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   /// Memory for an image, of its own; free it with vkFreeMemory.
   Result<VkDeviceMemory> for_image(VkImage, const char* what);
 
-  size_t blocks_bytes() const;      // asked from the driver
+  size_t blocks_bytes() const;  // asked from the driver
 
  private:
   friend class Buffer;
@@ -78,7 +78,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   VkPhysicalDeviceMemoryProperties properties_{};
   VkDeviceSize most_block_bytes_ = 0;
   mutable std::mutex mutex_;
-  std::vector<Block> blocks_;       // a destroyed one keeps its index, with bytes 0
+  std::vector<Block> blocks_;  // a destroyed one keeps its index, with bytes 0
 };
 
 }  // namespace cutaway

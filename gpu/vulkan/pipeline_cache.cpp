@@ -32,9 +32,12 @@ std::string pipeline_cache_path(const VkPhysicalDeviceProperties& device) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   std::string folder;
-  if (cache && *cache) folder = cache;
-  else if (home && *home) folder = std::string(home) + "/.cache";
-  else return {};
+  if (cache && *cache)
+    folder = cache;
+  else if (home && *home)
+    folder = std::string(home) + "/.cache";
+  else
+    return {};
   std::string uuid;
   for (uint8_t b : device.pipelineCacheUUID) uuid += fmt::format("{:02x}", b);
   return fmt::format("{}/cutaway/pipelines-{:x}-{:x}-{:x}-{}.bin", folder, device.vendorID, device.deviceID,
@@ -63,8 +66,10 @@ void write_cache_file(const std::string& path, const std::vector<std::byte>& dat
   out.write(reinterpret_cast<const char*>(&header), sizeof header);
   out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
   out.close();
-  if (out) std::filesystem::rename(fresh, path, ignored);
-  else std::filesystem::remove(fresh, ignored);
+  if (out)
+    std::filesystem::rename(fresh, path, ignored);
+  else
+    std::filesystem::remove(fresh, ignored);
 } catch (...) {
   // Out of memory for a path: the next start compiles again.
 }

@@ -7,8 +7,8 @@
 namespace cutaway {
 namespace {
 
-constexpr int64_t head_rows = 64;        // rows of logits made at a time
-constexpr int64_t most_head_dim = 256;   // four columns an invocation in attend.comp
+constexpr int64_t head_rows = 64;       // rows of logits made at a time
+constexpr int64_t most_head_dim = 256;  // four columns an invocation in attend.comp
 
 bool is_view(Op op) {
   return op == Op::split_heads || op == Op::merge_heads || op == Op::first_row || op == Op::take_rows;
@@ -26,11 +26,16 @@ uint32_t narrow(int64_t n) {
 
 const char* activation_shader(Op op) {
   switch (op) {
-    case Op::gelu_erf: return "gelu_erf.comp";
-    case Op::gelu_tanh: return "gelu_tanh.comp";
-    case Op::relu: return "relu.comp";
-    case Op::tanh: return "tanh.comp";
-    default: return nullptr;
+    case Op::gelu_erf:
+      return "gelu_erf.comp";
+    case Op::gelu_tanh:
+      return "gelu_tanh.comp";
+    case Op::relu:
+      return "relu.comp";
+    case Op::tanh:
+      return "tanh.comp";
+    default:
+      return nullptr;
   }
 }
 
@@ -46,7 +51,10 @@ Result<void> VulkanPlan::supports(const Graph& graph) {
 
 VulkanPlan::VulkanPlan(std::shared_ptr<VulkanBackend> backend, std::shared_ptr<const DeviceWeights> weights,
                        const Taps& taps)
-    : backend_(std::move(backend)), weights_(std::move(weights)), model_(weights_->model), graph_(*model_->graph),
+    : backend_(std::move(backend)),
+      weights_(std::move(weights)),
+      model_(weights_->model),
+      graph_(*model_->graph),
       taps_(taps) {
   place_nodes();
 }
@@ -177,9 +185,11 @@ void VulkanPlan::embedding(Pass& pass, const Node& node) const {
   }
   const int64_t width = places_[static_cast<size_t>(node.id)].width, n = pass.rows * width;
   pass.work.dispatch("embedding.comp", {storage(node.weights[0]), 0},
-                     EmbeddingPush{.width = narrow(width), .n = narrow(n),
+                     EmbeddingPush{.width = narrow(width),
+                                   .n = narrow(n),
                                    .ids = pass.uploads.put(ids.data(), ids.size() * sizeof(int32_t)),
-                                   .table = weight(node.weights[0]), .out = address(pass, node.id)},
+                                   .table = weight(node.weights[0]),
+                                   .out = address(pass, node.id)},
                      groups_of(static_cast<uint64_t>(n)), static_cast<double>(n), node.id);
 }
 
@@ -187,9 +197,14 @@ void VulkanPlan::linear(Pass& pass, const Node& node) const {
   const Shape& shape = graph_.schema[static_cast<size_t>(node.weights[0])].shape;  // (out, in)
   const int64_t rows = rows_of(pass, node.id), columns = shape[0], width = shape[1];
   const bool bias = node.weights.size() > 1;
-  const LinearPush push{.rows = narrow(rows), .width = narrow(width), .columns = narrow(columns), .has_bias = bias,
-                        .x = address(pass, node.inputs[0]), .matrix = weight(node.weights[0]),
-                        .bias = bias ? weight(node.weights[1]) : 0, .y = address(pass, node.id)};
+  const LinearPush push{.rows = narrow(rows),
+                        .width = narrow(width),
+                        .columns = narrow(columns),
+                        .has_bias = bias,
+                        .x = address(pass, node.inputs[0]),
+                        .matrix = weight(node.weights[0]),
+                        .bias = bias ? weight(node.weights[1]) : 0,
+                        .y = address(pass, node.id)};
   const auto tiles = static_cast<uint64_t>((rows + 7) / 8 * ((columns + 7) / 8));
   const uint64_t groups = rows == 1 ? static_cast<uint64_t>((columns + 7) / 8) : groups_of(tiles);
   pass.work.dispatch(rows == 1 ? "linear_one.comp" : "linear.comp", {storage(node.weights[0]), width % 4 == 0}, push,
@@ -201,9 +216,13 @@ void VulkanPlan::layer_norm(Pass& pass, const Node& node) const {
   const int64_t rows = rows_of(pass, node.id), width = places_[static_cast<size_t>(node.id)].width;
   const bool bias = node.weights.size() > 1;
   pass.work.dispatch("layer_norm.comp", {},
-                     NormPush{.width = narrow(width), .eps = node.params.eps, .has_bias = bias,
-                              .x = address(pass, node.inputs[0]), .gain = weight(node.weights[0]),
-                              .bias = bias ? weight(node.weights[1]) : 0, .out = address(pass, node.id)},
+                     NormPush{.width = narrow(width),
+                              .eps = node.params.eps,
+                              .has_bias = bias,
+                              .x = address(pass, node.inputs[0]),
+                              .gain = weight(node.weights[0]),
+                              .bias = bias ? weight(node.weights[1]) : 0,
+                              .out = address(pass, node.id)},
                      static_cast<uint64_t>(rows), 8. * static_cast<double>(rows * width), node.id);
 }
 
@@ -212,15 +231,24 @@ void VulkanPlan::attend(Pass& pass, const Node& node) const {
   const int64_t keys = graph_[node.inputs[1]].op == Op::cache ? pass.feed->past + pass.rows : pass.rows;
   const auto table = [&](NodeId id) {
     if (graph_[id].op == Op::cache) return pass.tables.at(id);
-    return pass.uploads.table(address(pass, id), pass.rows, static_cast<size_t>(p.kv_heads * p.head_dim) * sizeof(float));
+    return pass.uploads.table(address(pass, id), pass.rows,
+                              static_cast<size_t>(p.kv_heads * p.head_dim) * sizeof(float));
   };
   const auto slot = static_cast<size_t>(p.mask_slot);
   const auto lse = lse_slots_.find(node.id);
   const bool has_lse = lse != lse_slots_.end();
-  const AttendPush push{.rows = narrow(pass.rows), .past = narrow(pass.feed->past), .keys = narrow(keys), .heads = narrow(p.heads),
-                        .kv_heads = narrow(p.kv_heads), .head_dim = narrow(p.head_dim), .scale = p.scale,
-                        .has_lse = has_lse, .mask = mask_push(pass.feed->masks[slot]),
-                        .q = address(pass, node.inputs[0]), .k = table(node.inputs[1]), .v = table(node.inputs[2]),
+  const AttendPush push{.rows = narrow(pass.rows),
+                        .past = narrow(pass.feed->past),
+                        .keys = narrow(keys),
+                        .heads = narrow(p.heads),
+                        .kv_heads = narrow(p.kv_heads),
+                        .head_dim = narrow(p.head_dim),
+                        .scale = p.scale,
+                        .has_lse = has_lse,
+                        .mask = mask_push(pass.feed->masks[slot]),
+                        .q = address(pass, node.inputs[0]),
+                        .k = table(node.inputs[1]),
+                        .v = table(node.inputs[2]),
                         .context = address(pass, node.id),
                         .lse = has_lse ? slots_[static_cast<size_t>(lse->second)].buffer->address : 0,
                         .bits = pass.bits[slot]};
@@ -239,49 +267,67 @@ void VulkanPlan::append(Pass& pass, NodeId whose, NodeId from, const PagedRows& 
   const uint64_t dense = graph_[from].op == Op::lse
                              ? slots_[static_cast<size_t>(lse_slots_.at(graph_[from].inputs[0]))].buffer->address
                              : address(pass, from);
-  pass.work.dispatch("record.comp", {},
-                     RowsPush{.width = narrow(width), .row = narrow(to.rows() - pass.rows), .n = narrow(n),
-                              .dense = dense, .table = table},
-                     groups_of(static_cast<uint64_t>(n)), static_cast<double>(n), whose);
+  pass.work.dispatch(
+      "record.comp", {},
+      RowsPush{
+          .width = narrow(width), .row = narrow(to.rows() - pass.rows), .n = narrow(n), .dense = dense, .table = table},
+      groups_of(static_cast<uint64_t>(n)), static_cast<double>(n), whose);
 }
 
 void VulkanPlan::run_node(Pass& pass, const Node& node) const {
   const uint64_t n = static_cast<uint64_t>(rows_of(pass, node.id) * places_[static_cast<size_t>(node.id)].width);
   switch (node.op) {
-    case Op::embedding: embedding(pass, node); break;
-    case Op::layer_norm: layer_norm(pass, node); break;
-    case Op::linear: linear(pass, node); break;
-    case Op::attend: attend(pass, node); break;
-    case Op::cache: append(pass, node.id, node.inputs[0], pass.state->at(node.id), pass.tables.at(node.id)); break;
+    case Op::embedding:
+      embedding(pass, node);
+      break;
+    case Op::layer_norm:
+      layer_norm(pass, node);
+      break;
+    case Op::linear:
+      linear(pass, node);
+      break;
+    case Op::attend:
+      attend(pass, node);
+      break;
+    case Op::cache:
+      append(pass, node.id, node.inputs[0], pass.state->at(node.id), pass.tables.at(node.id));
+      break;
     case Op::add:
       pass.work.dispatch("add.comp", {},
-                         AddPush{.n = narrow(static_cast<int64_t>(n)), .a = address(pass, node.inputs[0]),
-                                 .b = address(pass, node.inputs[1]), .out = address(pass, node.id)},
+                         AddPush{.n = narrow(static_cast<int64_t>(n)),
+                                 .a = address(pass, node.inputs[0]),
+                                 .b = address(pass, node.inputs[1]),
+                                 .out = address(pass, node.id)},
                          groups_of(n), static_cast<double>(n), node.id);
       break;
     case Op::gelu_erf:
     case Op::gelu_tanh:
     case Op::relu:
     case Op::tanh:
-      pass.work.dispatch(activation_shader(node.op), {},
-                         ActivationPush{.n = narrow(static_cast<int64_t>(n)), .x = address(pass, node.inputs[0]),
-                                        .out = address(pass, node.id)},
-                         groups_of(n), 20. * static_cast<double>(n), node.id);
+      pass.work.dispatch(
+          activation_shader(node.op), {},
+          ActivationPush{
+              .n = narrow(static_cast<int64_t>(n)), .x = address(pass, node.inputs[0]), .out = address(pass, node.id)},
+          groups_of(n), 20. * static_cast<double>(n), node.id);
       break;
     case Op::mean_rows:
       pass.work.dispatch("mean_rows.comp", {},
-                         MeanPush{.width = narrow(static_cast<int64_t>(n)), .rows = narrow(rows_of(pass, node.inputs[0])),
-                                  .x = address(pass, node.inputs[0]), .out = address(pass, node.id)},
+                         MeanPush{.width = narrow(static_cast<int64_t>(n)),
+                                  .rows = narrow(rows_of(pass, node.inputs[0])),
+                                  .x = address(pass, node.inputs[0]),
+                                  .out = address(pass, node.id)},
                          groups_of(n), static_cast<double>(n) * static_cast<double>(pass.rows), node.id);
       break;
     case Op::unit_length: {
       const int64_t width = places_[static_cast<size_t>(node.id)].width;
-      pass.work.dispatch("unit_length.comp", {},
-                         UnitPush{.width = narrow(width), .x = address(pass, node.inputs[0]), .out = address(pass, node.id)},
-                         n / static_cast<uint64_t>(width), 4. * static_cast<double>(n), node.id);
+      pass.work.dispatch(
+          "unit_length.comp", {},
+          UnitPush{.width = narrow(width), .x = address(pass, node.inputs[0]), .out = address(pass, node.id)},
+          n / static_cast<uint64_t>(width), 4. * static_cast<double>(n), node.id);
       break;
     }
-    default: break;  // inputs, views and answers run nothing
+    default:
+      break;  // inputs, views and answers run nothing
   }
   if (!node.head && records(node.id)) {
     const PagedRows& rows = pass.recording->at(node.id);
@@ -301,7 +347,8 @@ Result<void> VulkanPlan::run_head(Pass& pass, uint64_t hidden, int64_t rows, flo
     for (const Node& node : graph_.nodes)
       if (node.head) run_node(pass, node);
     const Slot& slot = slots_[static_cast<size_t>(places_[static_cast<size_t>(graph_.logits)].slot)];
-    auto back = backend_->read_back(pass.work, *slot.buffer, 0, static_cast<size_t>(pass.rows * vocab) * sizeof(float), out);
+    auto back =
+        backend_->read_back(pass.work, *slot.buffer, 0, static_cast<size_t>(pass.rows * vocab) * sizeof(float), out);
     if (!back) return back;
     out += pass.rows * vocab;
   }
@@ -330,8 +377,8 @@ Result<void> VulkanPlan::run_body(Pass& pass, const Feed& feed, State& state, Re
   if (asked <= 0 || graph_.logits == no_node) return pass.work.finish();
   const auto width = static_cast<uint64_t>(places_[static_cast<size_t>(graph_.last_hidden)].width);
   out.logits.resize(static_cast<size_t>(asked * places_[static_cast<size_t>(graph_.logits)].width));
-  const uint64_t hidden = address(pass, graph_.last_hidden) +
-                          static_cast<uint64_t>(feed.logits_begin - feed.past) * width * sizeof(float);
+  const uint64_t hidden =
+      address(pass, graph_.last_hidden) + static_cast<uint64_t>(feed.logits_begin - feed.past) * width * sizeof(float);
   return run_head(pass, hidden, asked, out.logits.data());
 }
 
@@ -339,7 +386,7 @@ Result<void> VulkanPlan::run(const Feed& feed, State& state, Recording& recordin
   if (auto ok = check(feed, state, recording); !ok) return ok;
   const auto T = static_cast<int64_t>(feed.ids.size());
   if (auto grown = grow_scratch(T, false); !grown) return grown;
-  State next_state = state;             // page tables only: on failure the caller's stay as they were
+  State next_state = state;  // page tables only: on failure the caller's stay as they were
   Recording next_recording = recording;
   for (auto& [id, rows] : next_state)
     if (auto grown = rows.grow(T); !grown) return grown;
@@ -369,7 +416,8 @@ Result<void> VulkanPlan::head(const PagedRows& last_hidden, int64_t begin, int64
   if (graph_.logits == no_node) return error("{}: the model has no output head", model_->name);
   Device& device = backend_->device();
   const auto width = static_cast<int64_t>(last_hidden.row_bytes() / sizeof(float));
-  auto hidden = device.buffer(static_cast<size_t>(end - begin) * last_hidden.row_bytes(), MemoryKind::Device, "the head");
+  auto hidden =
+      device.buffer(static_cast<size_t>(end - begin) * last_hidden.row_bytes(), MemoryKind::Device, "the head");
   if (!hidden) return hidden.error();
   WorkLease work(device);
   if (!work) return work.error();
@@ -379,10 +427,11 @@ Result<void> VulkanPlan::head(const PagedRows& last_hidden, int64_t begin, int64
   const uint64_t table = uploads.table(last_hidden);
   if (auto ok = uploads.ok(); !ok) return ok;
   const int64_t n = (end - begin) * width;
-  work->dispatch("gather.comp", {},
-                 RowsPush{.width = narrow(width), .row = narrow(begin), .n = narrow(n), .dense = (*hidden)->address,
-                          .table = table},
-                 groups_of(static_cast<uint64_t>(n)), static_cast<double>(n));
+  work->dispatch(
+      "gather.comp", {},
+      RowsPush{
+          .width = narrow(width), .row = narrow(begin), .n = narrow(n), .dense = (*hidden)->address, .table = table},
+      groups_of(static_cast<uint64_t>(n)), static_cast<double>(n));
   auto ran = run_head(pass, (*hidden)->address, end - begin, out);
   if (!ran) (void)work->finish();
   return ran;

@@ -18,13 +18,13 @@ class VulkanPlan final : public Plan {
  private:
   /// Where a node's rows lie: in a slot of the scratch memory, shared with nodes whose rows are no longer needed.
   struct Place {
-    int slot = -1;           // -1: an input, a cache or an answer
-    int64_t width = 0;       // numbers a row
+    int slot = -1;      // -1: an input, a cache or an answer
+    int64_t width = 0;  // numbers a row
     bool one_row = false;
   };
   struct Slot {
-    int64_t width = 0;       // of the widest tenant
-    bool head = false;       // holds rows that somebody asked logits for
+    int64_t width = 0;  // of the widest tenant
+    bool head = false;  // holds rows that somebody asked logits for
     BufferPtr buffer;
     int64_t rows = 0;
   };
@@ -33,12 +33,12 @@ class VulkanPlan final : public Plan {
     Work& work;
     Uploads& uploads;
     const Feed* feed = nullptr;
-    int64_t rows = 0;                       // of ordinary nodes
-    uint64_t taken = 0;                     // address of the rows that take_rows stands for
+    int64_t rows = 0;    // of ordinary nodes
+    uint64_t taken = 0;  // address of the rows that take_rows stands for
     State* state = nullptr;
     Recording* recording = nullptr;
-    std::map<NodeId, uint64_t> tables;      // page tables of caches
-    std::vector<uint64_t> bits;             // of custom masks, by slot
+    std::map<NodeId, uint64_t> tables;  // page tables of caches
+    std::vector<uint64_t> bits;         // of custom masks, by slot
   };
 
   void place_nodes();
@@ -68,8 +68,8 @@ class VulkanPlan final : public Plan {
   ModelPtr model_;
   const Graph& graph_;
   Taps taps_;
-  std::vector<Place> places_;               // by node id
-  std::map<NodeId, int> lse_slots_;         // by attend node, where its log-sum-exp is recorded
+  std::vector<Place> places_;        // by node id
+  std::map<NodeId, int> lse_slots_;  // by attend node, where its log-sum-exp is recorded
   std::vector<Slot> slots_;
 };
 

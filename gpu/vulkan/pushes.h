@@ -40,7 +40,7 @@ struct AttendPush {
   MaskPush mask;
   uint64_t q = 0, k = 0, v = 0, context = 0, lse = 0, bits = 0;
 };
-struct RowsPush {   // record.comp, gather.comp
+struct RowsPush {  // record.comp, gather.comp
   uint32_t first = 0, width = 0, row = 0, n = 0;
   uint64_t dense = 0, table = 0;
 };
@@ -61,7 +61,8 @@ struct TilePush {
 inline MaskPush mask_push(const MaskRule& rule) {
   MaskPush push{.kind = static_cast<uint32_t>(rule.kind),
                 .n = static_cast<uint32_t>(std::min<int64_t>(std::max<int64_t>(rule.n, 0), INT32_MAX))};
-  if (rule.bits) push.queries = static_cast<uint32_t>(rule.bits->queries), push.keys = static_cast<uint32_t>(rule.bits->keys);
+  if (rule.bits)
+    push.queries = static_cast<uint32_t>(rule.bits->queries), push.keys = static_cast<uint32_t>(rule.bits->keys);
   return push;
 }
 

@@ -9,7 +9,7 @@
 namespace cutaway {
 
 struct EmbeddedShader {
-  std::string_view name;        // the file: "add.comp"
+  std::string_view name;  // the file: "add.comp"
   const uint32_t* code;
   size_t bytes;
 };

@@ -22,7 +22,7 @@ class Texture {
 
  private:
   std::shared_ptr<Device> device_;
-  VkDescriptorPool pool_;            // of this one set
+  VkDescriptorPool pool_;  // of this one set
   std::unique_ptr<Image> image_;
 };
 
@@ -32,10 +32,10 @@ struct Surface::Inside {
   VkCommandPool pool = VK_NULL_HANDLE;
   VkCommandBuffer commands = VK_NULL_HANDLE;
   VkFence fence = VK_NULL_HANDLE;
-  bool submitted = false;                      // the fence will be signalled
+  bool submitted = false;  // the fence will be signalled
   std::unique_ptr<Image> target;
-  BufferPtr pixels;                            // the host's copy of the target
-  std::vector<BufferPtr> meshes;               // of the frame under way, as are the next two
+  BufferPtr pixels;               // the host's copy of the target
+  std::vector<BufferPtr> meshes;  // of the frame under way, as are the next two
   std::vector<DeviceTilePtr> tiles;
   std::vector<std::shared_ptr<const Texture>> textures;
 
@@ -87,7 +87,8 @@ Result<void> Surface::Inside::resize(int width, int height) {
   auto image = Image::make(*device, surface_format, width, height,
                            VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT, "the picture");
   if (!image) return image.error();
-  auto copy = device->buffer(static_cast<size_t>(width) * static_cast<size_t>(height) * 4, MemoryKind::Download, "the picture");
+  auto copy =
+      device->buffer(static_cast<size_t>(width) * static_cast<size_t>(height) * 4, MemoryKind::Download, "the picture");
   if (!copy) return copy.error();
   target = *std::move(image);
   pixels = *std::move(copy);
@@ -141,7 +142,8 @@ void Surface::Inside::start(uint32_t rgba) const {
 
 void Surface::Inside::copy_out() const {
   vkCmdEndRendering(commands);
-  change_layout(commands, target->handle(), VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL);
+  change_layout(commands, target->handle(), VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
+                VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL);
   VkBufferImageCopy region{};
   region.bufferOffset = pixels->offset;
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
@@ -191,8 +193,10 @@ Result<std::shared_ptr<const Texture>> Surface::texture(int width, int height, s
   region.bufferOffset = (*staging)->offset;
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
   region.imageExtent = {static_cast<uint32_t>(width), static_cast<uint32_t>(height), 1};
-  vkCmdCopyBufferToImage(in.commands, (*staging)->handle, (*image)->handle(), VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
-  change_layout(in.commands, (*image)->handle(), VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL);
+  vkCmdCopyBufferToImage(in.commands, (*staging)->handle, (*image)->handle(), VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1,
+                         &region);
+  change_layout(in.commands, (*image)->handle(), VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
+                VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL);
   if (auto ok = in.submit(); !ok) return ok.error();
   if (auto ok = in.wait(); !ok) return ok.error();
 
@@ -260,12 +264,23 @@ void Surface::triangles(uint32_t first_index, uint32_t count, uint32_t first_ver
 void Surface::heat_map(DeviceTilePtr tile, const HeatLook& look) {
   Inside& in = *inside_;
   if (!(look.at.w > 0 && look.at.h > 0) || !in.set_clip(look.clip)) return;
-  HeatPush push{.values = tile->values, .row_max = tile->row_max, .map_max = tile->map_max,
-                .left = look.at.x, .top = look.at.y, .width = look.at.w, .height = look.at.h,
-                .target_width = static_cast<float>(width()), .target_height = static_cast<float>(height()),
-                .rows = static_cast<uint32_t>(tile->request.rows), .columns = static_cast<uint32_t>(tile->request.columns),
-                .hatch = look.hatch, .dots = look.dots, .error = look.error, .scale = static_cast<uint32_t>(look.scale),
-                .pitch = std::max(1.f, look.hatch_pitch), .gap = look.gap};
+  HeatPush push{.values = tile->values,
+                .row_max = tile->row_max,
+                .map_max = tile->map_max,
+                .left = look.at.x,
+                .top = look.at.y,
+                .width = look.at.w,
+                .height = look.at.h,
+                .target_width = static_cast<float>(width()),
+                .target_height = static_cast<float>(height()),
+                .rows = static_cast<uint32_t>(tile->request.rows),
+                .columns = static_cast<uint32_t>(tile->request.columns),
+                .hatch = look.hatch,
+                .dots = look.dots,
+                .error = look.error,
+                .scale = static_cast<uint32_t>(look.scale),
+                .pitch = std::max(1.f, look.hatch_pitch),
+                .gap = look.gap};
   std::ranges::copy(look.palette, push.palette);
   vkCmdBindPipeline(in.commands, VK_PIPELINE_BIND_POINT_GRAPHICS, in.pipelines->heat);
   vkCmdPushConstants(in.commands, in.pipelines->heat_layout, VK_SHADER_STAGE_VERTEX_BIT | VK_SHADER_STAGE_FRAGMENT_BIT,

@@ -37,23 +37,23 @@ struct PixelRect {
 enum class HeatScale : uint32_t { Row, Global, Log };
 
 struct HeatLook {
-  PixelRect at;                         // where the tile's own cells lie: an older tile lies where its ranges belong
-  PixelRect clip;                       // nothing is drawn outside
+  PixelRect at;    // where the tile's own cells lie: an older tile lies where its ranges belong
+  PixelRect clip;  // nothing is drawn outside
   HeatScale scale = HeatScale::Row;
-  std::array<uint32_t, 11> palette{};   // lowest first, linear between the stops
-  uint32_t hatch = 0;                   // masked cells: lines of 45 degrees on nothing
-  uint32_t dots = 0;                    // cells not computed
-  uint32_t error = 0;                   // NaN and infinity
-  float hatch_pitch = 6;                // device pixels along x
-  float gap = 0;                        // device pixels left free to the right of and below each cell
+  std::array<uint32_t, 11> palette{};  // lowest first, linear between the stops
+  uint32_t hatch = 0;                  // masked cells: lines of 45 degrees on nothing
+  uint32_t dots = 0;                   // cells not computed
+  uint32_t error = 0;                  // NaN and infinity
+  float hatch_pitch = 6;               // device pixels along x
+  float gap = 0;                       // device pixels left free to the right of and below each cell
 };
 
 class Texture;  // made by Surface::texture()
 
 struct Picture {
-  const uint8_t* pixels = nullptr;   // B, G, R, A bytes (QImage::Format_RGB32); valid until the next begin() or resize()
+  const uint8_t* pixels = nullptr;  // B, G, R, A bytes (QImage::Format_RGB32); valid until the next begin() or resize()
   int width = 0, height = 0;
-  int stride = 0;                    // bytes a row
+  int stride = 0;  // bytes a row
 };
 
 class Surface {

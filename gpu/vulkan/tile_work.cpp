@@ -73,10 +73,10 @@ void dispatch(Work& work, const TileJob& job, uint64_t job_address) {
     const uint64_t blocks = uint64_t{(job.rows + 3) / 4} * ((job.columns + 3) / 4);
     work.dispatch("tile_exact.comp", {fours}, push, groups_of(blocks), cell * queries * columns);
   } else {
-    work.dispatch("tile_cells.comp", {fours}, push, groups_of(uint64_t{job.rows} * job.columns), cell * queries * columns);
+    work.dispatch("tile_cells.comp", {fours}, push, groups_of(uint64_t{job.rows} * job.columns),
+                  cell * queries * columns);
   }
-  work.dispatch("tile_peaks.comp", {fours}, push, queries,
-                (job.peaks_from_values ? 1 : cell) * queries * job.keys);
+  work.dispatch("tile_peaks.comp", {fours}, push, queries, (job.peaks_from_values ? 1 : cell) * queries * job.keys);
   work.dispatch("tile_max.comp", {fours}, push, 1, queries);
 }
 
@@ -108,8 +108,8 @@ Result<DeviceTilePtr> compute_tile(Device& device, const TileRequest& request, P
   work->begin(progress);
   dispatch(*work, job, job_address);
   if (auto done = work->finish(); !done) return done.error();
-  return DeviceTilePtr(std::make_shared<DeviceTile>(
-      DeviceTile{request, *std::move(buffer), job.values, job.row_max, job.map_max}));
+  return DeviceTilePtr(
+      std::make_shared<DeviceTile>(DeviceTile{request, *std::move(buffer), job.values, job.row_max, job.map_max}));
 }
 
 }  // namespace cutaway

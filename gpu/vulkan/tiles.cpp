@@ -29,9 +29,8 @@ Result<DeviceTilePtr> upload(Device& device, const Tile& tile) {
   std::ranges::copy(tile.row_max, to + values);
   to[values + rows] = map_max;
   const uint64_t base = (*buffer)->address;
-  return DeviceTilePtr(std::make_shared<DeviceTile>(DeviceTile{tile.request, *std::move(buffer), base,
-                                                               base + values * sizeof(float),
-                                                               base + (values + rows) * sizeof(float)}));
+  return DeviceTilePtr(std::make_shared<DeviceTile>(DeviceTile{
+      tile.request, *std::move(buffer), base, base + values * sizeof(float), base + (values + rows) * sizeof(float)}));
 }
 
 }  // namespace
@@ -43,16 +42,16 @@ struct DeviceTiles::Inside {
   std::condition_variable wake;
   struct Wish {
     TileRequest request;
-    uint64_t frame = 0;                 // that asked for it last
+    uint64_t frame = 0;  // that asked for it last
   };
-  std::vector<Wish> waiting;            // newest last
+  std::vector<Wish> waiting;  // newest last
   uint64_t frame = 0;
-  uint64_t forgotten = 0;               // how often clear() was called
+  uint64_t forgotten = 0;  // how often clear() was called
   std::optional<TileRequest> making;
-  std::list<DeviceTilePtr> kept;        // last used first
+  std::list<DeviceTilePtr> kept;  // last used first
   size_t kept_bytes = 0;
   std::string failure;
-  std::optional<TileRequest> failed;    // not tried again and again
+  std::optional<TileRequest> failed;  // not tried again and again
   Progress progress;
   bool stop = false;
   std::thread worker;
@@ -98,8 +97,10 @@ struct DeviceTiles::Inside {
       making.reset();
       failure = made ? "" : made.error().text;
       if (life != forgotten) continue;  // clear() came meanwhile
-      if (made) keep(*std::move(made));
-      else failed = request;
+      if (made)
+        keep(*std::move(made));
+      else
+        failed = request;
       if (!arrived || stop) continue;
       lock.unlock();
       arrived();
@@ -134,7 +135,8 @@ DeviceTilePtr DeviceTiles::best(const TileRequest& request) {
     in.waiting.push_back({request, in.frame});
     in.wake.notify_one();
   }
-  const auto near = std::ranges::find_if(in.kept, [&](const DeviceTilePtr& t) { return same_map(t->request, request); });
+  const auto near =
+      std::ranges::find_if(in.kept, [&](const DeviceTilePtr& t) { return same_map(t->request, request); });
   return near == in.kept.end() ? nullptr : *near;
 }
 

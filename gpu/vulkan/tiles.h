@@ -18,11 +18,11 @@ class Buffer;  // gpu/vulkan/memory.h
 
 /// A tile in device memory. Immutable; keep it until the frame that draws it has ended (Surface does that by itself).
 struct DeviceTile {
-  TileRequest request;                  // what was computed: an older tile carries its own ranges
+  TileRequest request;  // what was computed: an older tile carries its own ranges
   std::shared_ptr<const Buffer> buffer;
-  uint64_t values = 0;                  // device address of (rows, columns) f32; masked_cell, not_computed_cell
-  uint64_t row_max = 0;                 // device address of (rows) f32: largest weight of those queries over all keys
-  uint64_t map_max = 0;                 // device address of one f32: the largest of row_max
+  uint64_t values = 0;   // device address of (rows, columns) f32; masked_cell, not_computed_cell
+  uint64_t row_max = 0;  // device address of (rows) f32: largest weight of those queries over all keys
+  uint64_t map_max = 0;  // device address of one f32: the largest of row_max
 };
 using DeviceTilePtr = std::shared_ptr<const DeviceTile>;
 
@@ -34,9 +34,9 @@ class DeviceTiles {
   DeviceTiles(const DeviceTiles&) = delete;
   DeviceTiles& operator=(const DeviceTiles&) = delete;
 
-  /// Any thread. The same map (step's model, node, head, heads) asked again with another range replaces the request that
-  /// still waits: the latest wins, and the newest is made first. A snapshot of another backend, or a trace, gets its tile
-  /// from the host and uploads it.
+  /// Any thread. The same map (step's model, node, head, heads) asked again with another range replaces the request
+  /// that still waits: the latest wins, and the newest is made first. A snapshot of another backend, or a trace, gets
+  /// its tile from the host and uploads it.
   DeviceTilePtr best(const TileRequest&);
   /// What waits and was not asked for in the last two frames is forgotten. Without this call nothing is.
   void begin_frame();

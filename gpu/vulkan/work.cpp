@@ -9,8 +9,8 @@ namespace cutaway {
 namespace {
 
 constexpr double slice_ms = 6;
-constexpr uint32_t most_stamps = 512;      // timestamps of one slice
-constexpr double dispatch_ms = 0.01;       // what an empty one costs, so that many small ones fill a slice too
+constexpr uint32_t most_stamps = 512;  // timestamps of one slice
+constexpr double dispatch_ms = 0.01;   // what an empty one costs, so that many small ones fill a slice too
 
 }  // namespace
 
@@ -145,13 +145,14 @@ void Work::flush() {
 void Work::read_clock() {
   if (!clock_ || stamps_.empty()) return;
   std::vector<uint64_t> ticks(stamps_.size() + 1);
-  const VkResult status = vkGetQueryPoolResults(device_.handle(), clock_, 0, static_cast<uint32_t>(ticks.size()),
-                                                ticks.size() * sizeof(uint64_t), ticks.data(), sizeof(uint64_t),
-                                                VK_QUERY_RESULT_64_BIT);
+  const VkResult status =
+      vkGetQueryPoolResults(device_.handle(), clock_, 0, static_cast<uint32_t>(ticks.size()),
+                            ticks.size() * sizeof(uint64_t), ticks.data(), sizeof(uint64_t), VK_QUERY_RESULT_64_BIT);
   if (!keep(check(status, "vkGetQueryPoolResults"))) return;
   for (size_t i = 0; i < stamps_.size(); ++i) {
     const Stamp& stamp = stamps_[i];
-    const double ms = ticks[i + 1] > ticks[i] ? static_cast<double>(ticks[i + 1] - ticks[i]) * device_.timestamp_ns() * 1e-6 : 0;
+    const double ms =
+        ticks[i + 1] > ticks[i] ? static_cast<double>(ticks[i + 1] - ticks[i]) * device_.timestamp_ns() * 1e-6 : 0;
     if (stamp.node >= 0) node_ms_[stamp.node] += ms;
     if (stamp.cost < 1e4 || ms < 0.05) continue;  // too short to learn from
     double& rate = ms_per_cost_[stamp.pipeline];

@@ -64,9 +64,9 @@ class Work {
   Progress* progress_ = nullptr;
   Error error_;
   bool open_ = false;
-  double left_ms_ = 0;                                 // of the slice being recorded
-  std::vector<Stamp> stamps_;                          // one per timestamp after the first
-  std::unordered_map<VkPipeline, double> ms_per_cost_;   // learnt from the clock
+  double left_ms_ = 0;                                  // of the slice being recorded
+  std::vector<Stamp> stamps_;                           // one per timestamp after the first
+  std::unordered_map<VkPipeline, double> ms_per_cost_;  // learnt from the clock
   std::unordered_map<int, double> node_ms_;
 };
 

@@ -22,8 +22,10 @@ inline std::shared_ptr<Device> test_device() {
   auto& device = test_device_slot();
   if (device || !why_no_device().empty()) return device;
   auto opened = open_device({.validate = true});
-  if (opened) device = *opened;
-  else why_no_device() = opened.error().text;
+  if (opened)
+    device = *opened;
+  else
+    why_no_device() = opened.error().text;
   return device;
 }
 
@@ -34,7 +36,8 @@ inline std::shared_ptr<Device> test_device() {
 inline QByteArray complaints() {
   QByteArray text;
   if (!test_device_slot()) return text;
-  for (const std::string& message : validation_messages(*test_device_slot())) text += message.c_str() + QByteArray("\n");
+  for (const std::string& message : validation_messages(*test_device_slot()))
+    text += message.c_str() + QByteArray("\n");
   return text;
 }
 
@@ -94,9 +97,9 @@ double worst(const A& a, const B& b) {
   return difference / top;
 }
 
-#define WITHIN(got, want, tolerance)                                                            \
-  do {                                                                                          \
-    const double off = cutaway::worst(got, want);                                               \
+#define WITHIN(got, want, tolerance)                                                                    \
+  do {                                                                                                  \
+    const double off = cutaway::worst(got, want);                                                       \
     QVERIFY2(off <= (tolerance), qPrintable(QString("off by %1, allowed %2").arg(off).arg(tolerance))); \
   } while (false)
 

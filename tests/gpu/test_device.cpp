@@ -82,7 +82,8 @@ void TestDevice::pieces_of_memory() {
       QVERIFY(taken);
       QCOMPARE((*taken)->address % 256, uint64_t{0});
       for (const BufferPtr& other : kept)
-        QVERIFY((*taken)->address + (*taken)->bytes <= other->address || other->address + other->bytes <= (*taken)->address);
+        QVERIFY((*taken)->address + (*taken)->bytes <= other->address ||
+                other->address + other->bytes <= (*taken)->address);
       kept.push_back(*taken);
     } else if (!kept.empty()) {
       kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(random() % kept.size()));
@@ -90,7 +91,7 @@ void TestDevice::pieces_of_memory() {
   }
   const size_t blocks = memory.blocks_bytes();
   kept.clear();
-  const auto whole = memory.take(size_t{30} << 20, MemoryKind::Device, "a test");   // the pieces grew together again
+  const auto whole = memory.take(size_t{30} << 20, MemoryKind::Device, "a test");  // the pieces grew together again
   QVERIFY(whole);
   QCOMPARE(memory.blocks_bytes(), blocks);
 }
@@ -112,7 +113,7 @@ void TestDevice::pages_on_the_device() {
     QCOMPARE(backend->arena()->live_bytes(), size_t{2 * 16 * 12});
     const PagedRows seen = rows;
     rows.truncate(9);
-    QVERIFY(rows.grow(1));                          // a fork: somebody sees row 10 of the old page
+    QVERIFY(rows.grow(1));  // a fork: somebody sees row 10 of the old page
     QVERIFY(rows.pages()[0] != seen.pages()[0]);
     QVERIFY(rows.pages()[0]->device_address != seen.pages()[0]->device_address);
     QCOMPARE(backend->arena()->live_bytes(), size_t{3 * 16 * 12});

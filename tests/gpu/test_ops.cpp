@@ -28,9 +28,12 @@ Stored store(const std::vector<float>& numbers, uint32_t storage) {
   Stored stored;
   std::vector<uint16_t> halves;
   for (float x : numbers) {
-    if (storage == 1) halves.push_back(float_to_half(x)), stored.values.push_back(half_to_float(halves.back()));
-    else if (storage == 2) halves.push_back(float_to_bf16(x)), stored.values.push_back(bf16_to_float(halves.back()));
-    else stored.values.push_back(x);
+    if (storage == 1)
+      halves.push_back(float_to_half(x)), stored.values.push_back(half_to_float(halves.back()));
+    else if (storage == 2)
+      halves.push_back(float_to_bf16(x)), stored.values.push_back(bf16_to_float(halves.back()));
+    else
+      stored.values.push_back(x);
   }
   if (storage != 0 && halves.size() % 2) halves.push_back(0);
   stored.buffer = storage == 0 ? to_device(numbers) : to_device(halves);
@@ -113,13 +116,15 @@ void TestOps::activations() {
   std::vector<double> want;
   for (double z : x) {
     if (shader == "gelu_erf") want.push_back(z / 2 * (1 + std::erf(z / std::sqrt(2.))));
-    if (shader == "gelu_tanh") want.push_back(z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z))));
+    if (shader == "gelu_tanh")
+      want.push_back(z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z))));
     if (shader == "relu") want.push_back(std::max(z, 0.));
     if (shader == "tanh") want.push_back(std::tanh(z));
   }
   const BufferPtr in = to_device(x), out = space_on_device(x.size());
   const auto n = static_cast<uint32_t>(x.size());
-  run((shader + ".comp").toStdString(), {}, ActivationPush{.n = n, .x = in->address, .out = out->address}, groups_of(n));
+  run((shader + ".comp").toStdString(), {}, ActivationPush{.n = n, .x = in->address, .out = out->address},
+      groups_of(n));
   const auto got = from_device(out);
   for (size_t i = 0; i < got.size(); ++i)
     QVERIFY2(std::abs(got[i] - want[i]) <= 6e-7 * std::max(1., std::abs(want[i])),
@@ -154,8 +159,13 @@ void TestOps::layer_norm() {
   }
   const BufferPtr in = to_device(x), g = to_device(gain), b = to_device(shift), out = space_on_device(n);
   run("layer_norm.comp", {},
-      NormPush{.width = static_cast<uint32_t>(width), .eps = 1e-5f, .has_bias = bias, .x = in->address,
-               .gain = g->address, .bias = bias ? b->address : 0, .out = out->address},
+      NormPush{.width = static_cast<uint32_t>(width),
+               .eps = 1e-5f,
+               .has_bias = bias,
+               .x = in->address,
+               .gain = g->address,
+               .bias = bias ? b->address : 0,
+               .out = out->address},
       static_cast<uint64_t>(rows));
   WITHIN(from_device(out), want, 2e-6);
 }
@@ -168,8 +178,14 @@ void TestOps::linear_data() {
   QTest::addColumn<bool>("bias");
   const char* names[] = {"f32", "f16", "bf16"};
   for (uint32_t storage : {0u, 1u, 2u}) {
-    for (auto [rows, in, out, bias] : {std::tuple{1, 64, 96, true}, {1, 37, 5, false}, {1, 1, 1, true}, {9, 64, 40, true},
-                                       {33, 45, 61, true}, {2, 3, 2, false}, {16, 128, 128, false}, {65, 20, 13, true}})
+    for (auto [rows, in, out, bias] : {std::tuple{1, 64, 96, true},
+                                       {1, 37, 5, false},
+                                       {1, 1, 1, true},
+                                       {9, 64, 40, true},
+                                       {33, 45, 61, true},
+                                       {2, 3, 2, false},
+                                       {16, 128, 128, false},
+                                       {65, 20, 13, true}})
       QTest::addRow("%dx%d to %d, %s", rows, in, out, names[storage]) << rows << in << out << storage << bias;
   }
 }
@@ -187,17 +203,25 @@ void TestOps::linear() {
   for (int r = 0; r < rows; ++r)
     for (int c = 0; c < out; ++c) {
       double sum = bias ? shift[c] : 0;
-      for (int k = 0; k < in; ++k) sum += static_cast<double>(x[r * in + k]) * matrix.values[static_cast<size_t>(c * in + k)];
+      for (int k = 0; k < in; ++k)
+        sum += static_cast<double>(x[r * in + k]) * matrix.values[static_cast<size_t>(c * in + k)];
       want.push_back(sum);
     }
   const BufferPtr a = to_device(x), b = to_device(shift), y = space_on_device(want.size());
-  const LinearPush push{.rows = static_cast<uint32_t>(rows), .width = static_cast<uint32_t>(in),
-                        .columns = static_cast<uint32_t>(out), .has_bias = bias, .x = a->address,
-                        .matrix = matrix.buffer->address, .bias = bias ? b->address : 0, .y = y->address};
+  const LinearPush push{.rows = static_cast<uint32_t>(rows),
+                        .width = static_cast<uint32_t>(in),
+                        .columns = static_cast<uint32_t>(out),
+                        .has_bias = bias,
+                        .x = a->address,
+                        .matrix = matrix.buffer->address,
+                        .bias = bias ? b->address : 0,
+                        .y = y->address};
   const uint32_t fours = in % 4 == 0;
   const auto tiles = static_cast<uint64_t>((rows + 7) / 8 * ((out + 7) / 8));
-  if (rows == 1) run("linear_one.comp", {storage, fours}, push, static_cast<uint64_t>((out + 7) / 8));
-  else run("linear.comp", {storage, fours}, push, groups_of(tiles));
+  if (rows == 1)
+    run("linear_one.comp", {storage, fours}, push, static_cast<uint64_t>((out + 7) / 8));
+  else
+    run("linear.comp", {storage, fours}, push, groups_of(tiles));
   WITHIN(from_device(y), want, 2e-6);
 }
 
@@ -211,7 +235,8 @@ void TestOps::linear_rows_stand_alone() {
   for (int round = 0; round < 2; ++round) {
     const BufferPtr a = to_device(x), y = space_on_device(rows * out);
     run("linear.comp", {0, 1},
-        LinearPush{.rows = rows, .width = in, .columns = out, .x = a->address, .matrix = matrix->address, .y = y->address},
+        LinearPush{
+            .rows = rows, .width = in, .columns = out, .x = a->address, .matrix = matrix->address, .y = y->address},
         groups_of((rows + 7) / 8 * ((out + 7) / 8)));
     results.push_back(from_device(y));
     for (size_t i = 13 * in; i < x.size(); ++i) x[i] = -x[i];
@@ -229,7 +254,8 @@ struct Attention {
   uint32_t keys() const { return past + rows; }
 };
 
-Attention make_attention(uint32_t rows, uint32_t past, uint32_t heads, uint32_t kv_heads, uint32_t head_dim, MaskRule mask) {
+Attention make_attention(uint32_t rows, uint32_t past, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,
+                         MaskRule mask) {
   Attention a{rows, past, heads, kv_heads, head_dim, std::move(mask), {}, {}, {}, {}, {}};
   a.q = random_numbers(rows * heads * head_dim, 12);
   a.k = random_numbers(a.keys() * kv_heads * head_dim, 13);
@@ -244,14 +270,26 @@ void attend_on_device(Attention& a, bool by_rows) {
                   lse = space_on_device(a.rows * a.heads);
   const size_t row_bytes = a.kv_heads * a.head_dim * sizeof(float);
   const uint64_t bits = a.mask.bits ? uploads.put(a.mask.bits->words.data(), a.mask.bits->words.size() * 4) : 0;
-  const AttendPush push{.rows = a.rows, .past = a.past, .keys = a.keys(), .heads = a.heads, .kv_heads = a.kv_heads,
-                        .head_dim = a.head_dim, .scale = 0.25f, .has_lse = 1, .mask = mask_push(a.mask), .q = q->address,
+  const AttendPush push{.rows = a.rows,
+                        .past = a.past,
+                        .keys = a.keys(),
+                        .heads = a.heads,
+                        .kv_heads = a.kv_heads,
+                        .head_dim = a.head_dim,
+                        .scale = 0.25f,
+                        .has_lse = 1,
+                        .mask = mask_push(a.mask),
+                        .q = q->address,
                         .k = uploads.table(k->address, a.keys(), row_bytes),
                         .v = uploads.table(v->address, a.keys(), row_bytes),
-                        .context = context->address, .lse = lse->address, .bits = bits};
+                        .context = context->address,
+                        .lse = lse->address,
+                        .bits = bits};
   const uint32_t fours = a.head_dim % 4 == 0;
-  if (by_rows) run("attend_rows.comp", {fours, (a.head_dim + 3) / 4}, push, ((a.rows + 3) / 4 * a.heads + 7) / 8);
-  else run("attend.comp", {fours}, push, a.rows * a.heads);
+  if (by_rows)
+    run("attend_rows.comp", {fours, (a.head_dim + 3) / 4}, push, ((a.rows + 3) / 4 * a.heads + 7) / 8);
+  else
+    run("attend.comp", {fours}, push, a.rows * a.heads);
   a.context = from_device(context);
   a.lse = from_device(lse);
 }
@@ -329,9 +367,10 @@ void TestOps::attend() {
 
 void TestOps::attend_custom_mask_keeps_bits() {
   NEED_DEVICE();
-  const std::pair<MaskRule, MaskRule> pairs[] = {{MaskRule{}, MaskRule{}.painted(70)},
-                                                 {{MaskRule::Kind::Window, 9, nullptr}, MaskRule{MaskRule::Kind::Window, 9, nullptr}.painted(70)},
-                                                 {{MaskRule::Kind::Prefix, 5, nullptr}, MaskRule{MaskRule::Kind::Prefix, 5, nullptr}.painted(70)}};
+  const std::pair<MaskRule, MaskRule> pairs[] = {
+      {MaskRule{}, MaskRule{}.painted(70)},
+      {{MaskRule::Kind::Window, 9, nullptr}, MaskRule{MaskRule::Kind::Window, 9, nullptr}.painted(70)},
+      {{MaskRule::Kind::Prefix, 5, nullptr}, MaskRule{MaskRule::Kind::Prefix, 5, nullptr}.painted(70)}};
   for (bool by_rows : {false, true})
     for (const auto& [one, other] : pairs) {
       Attention rule = make_attention(70, 0, 2, 2, 24, one), bits = make_attention(70, 0, 2, 2, 24, other);
@@ -351,7 +390,7 @@ void TestOps::nothing_swallows_nan() {
     for (float y : from_device(out)) QVERIFY2(std::isnan(y), shader);
   }
   for (bool by_rows : {false, true})
-    for (int which : {0, 1, 2, 3}) {   // q, k, v; and a k in the middle, with good scores on both sides
+    for (int which : {0, 1, 2, 3}) {  // q, k, v; and a k in the middle, with good scores on both sides
       Attention a = make_attention(5, 90, 1, 1, 8, MaskRule{});
       if (which == 0) a.q.assign(a.q.size(), NAN);
       if (which == 1) a.k.assign(a.k.size(), NAN);
@@ -365,7 +404,8 @@ void TestOps::nothing_swallows_nan() {
   auto x = random_numbers(60, 1);
   x[25] = NAN;
   const BufferPtr in = to_device(x), gain = to_device(std::vector<float>(20, 1.f)), out = space_on_device(60);
-  run("layer_norm.comp", {}, NormPush{.width = 20, .eps = 1e-5f, .x = in->address, .gain = gain->address, .out = out->address}, 3);
+  run("layer_norm.comp", {},
+      NormPush{.width = 20, .eps = 1e-5f, .x = in->address, .gain = gain->address, .out = out->address}, 3);
   const auto rows = from_device(out);
   for (size_t i = 0; i < rows.size(); ++i) QCOMPARE(std::isnan(rows[i]), i >= 20 && i < 40);
 }
@@ -379,10 +419,15 @@ void TestOps::record_and_gather() {
   for (uint32_t first : {0u, 20u}) {  // two passes: the second begins inside a page
     const uint32_t last = first == 0 ? 20 : n;
     QVERIFY(rows.grow(last - first));
-    const BufferPtr dense = to_device(std::vector<float>(numbers.begin() + first * width, numbers.begin() + last * width));
+    const BufferPtr dense =
+        to_device(std::vector<float>(numbers.begin() + first * width, numbers.begin() + last * width));
     Uploads uploads(*test_device());
     run("record.comp", {},
-        RowsPush{.width = width, .row = first, .n = (last - first) * width, .dense = dense->address, .table = uploads.table(rows)},
+        RowsPush{.width = width,
+                 .row = first,
+                 .n = (last - first) * width,
+                 .dense = dense->address,
+                 .table = uploads.table(rows)},
         groups_of((last - first) * width));
   }
   std::vector<float> back(17 * width);
@@ -404,7 +449,8 @@ void TestOps::mean_and_unit_length() {
   }
   for (uint32_t c = 0; c < width; ++c) unit[c] = mean[c] / std::sqrt(squares);
   const BufferPtr in = to_device(x), middle = space_on_device(width), out = space_on_device(width);
-  run("mean_rows.comp", {}, MeanPush{.width = width, .rows = rows, .x = in->address, .out = middle->address}, groups_of(width));
+  run("mean_rows.comp", {}, MeanPush{.width = width, .rows = rows, .x = in->address, .out = middle->address},
+      groups_of(width));
   run("unit_length.comp", {}, UnitPush{.width = width, .x = middle->address, .out = out->address}, 1);
   WITHIN(from_device(middle), mean, 1e-6);
   WITHIN(from_device(out), unit, 1e-6);
@@ -418,7 +464,8 @@ void TestOps::long_dispatch_is_cut() {
   const BufferPtr x = to_device(a), out = space_on_device(n);
   WorkLease work(*test_device());
   work->begin(nullptr);
-  work->dispatch("add.comp", {}, AddPush{.n = n, .a = x->address, .b = x->address, .out = out->address}, groups_of(n), 1e9, 3);
+  work->dispatch("add.comp", {}, AddPush{.n = n, .a = x->address, .b = x->address, .out = out->address}, groups_of(n),
+                 1e9, 3);
   QVERIFY(work->finish());
   const auto got = from_device(out);
   for (size_t i = 0; i < got.size(); ++i) QCOMPARE(got[i], 2 * a[i]);

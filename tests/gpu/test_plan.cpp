@@ -66,7 +66,8 @@ void TestPlan::reruns_are_bit_identical() {
   NEED_DEVICE();
   const ModelPtr model = gpt2();
   const auto ids = tests::random_ids(model->spec, 40);
-  const auto once = tests::run(device_, model, {}, ids, MaskRule{}), again = tests::run(device_, model, {}, ids, MaskRule{});
+  const auto once = tests::run(device_, model, {}, ids, MaskRule{}),
+             again = tests::run(device_, model, {}, ids, MaskRule{});
   QVERIFY(once && again);
   QVERIFY(!once->logits.empty());
   QCOMPARE(std::memcmp(once->logits.data(), again->logits.data(), once->logits.size() * sizeof(float)), 0);
@@ -121,7 +122,8 @@ void TestPlan::refused_ids_change_nothing() {
   const std::vector<int32_t> high{1, static_cast<int32_t>(model->spec.vocab_size)};
   const auto ran = (*plan)->run({.ids = high, .masks = {MaskRule{}}}, state, recording, out);
   QVERIFY(!ran);
-  QVERIFY2(ran.error().text.find(std::to_string(model->spec.vocab_size)) != std::string::npos, ran.error().text.c_str());
+  QVERIFY2(ran.error().text.find(std::to_string(model->spec.vocab_size)) != std::string::npos,
+           ran.error().text.c_str());
   for (const auto& [node, rows] : state) QCOMPARE(rows.rows(), 0);
 }
 
@@ -131,7 +133,8 @@ void TestPlan::memory_comes_back() {
   const auto arena = device_->arena();
   size_t after_two = 0;
   for (int round = 0; round < 10; ++round) {
-    const auto ran = tests::run(device_, gpt2(static_cast<size_t>(round % 3)), {}, {1, 2, 3, 4, 5, 6, 7, 8}, MaskRule{});
+    const auto ran =
+        tests::run(device_, gpt2(static_cast<size_t>(round % 3)), {}, {1, 2, 3, 4, 5, 6, 7, 8}, MaskRule{});
     QVERIFY(ran);
     if (round == 2) after_two = test_device()->memory().blocks_bytes();
   }
@@ -163,7 +166,7 @@ void TestPlan::session_forward_and_back() {
   }
   QVERIFY((*session)->back(4));
   QCOMPARE((*session)->now()->logits, logits[1]);
-  QVERIFY((*session)->append((*session)->now()->ids[3]));      // another way: the pages behind fork
+  QVERIFY((*session)->append((*session)->now()->ids[3]));  // another way: the pages behind fork
   const auto other = (*session)->now()->logits;
   QVERIFY((*session)->back(1));
   QCOMPARE((*session)->now()->logits, logits[1]);
@@ -177,7 +180,8 @@ void TestPlan::wide_heads_are_refused() {
   ModelSpec spec = architecture_named("gpt2").corners()[0];
   spec.d_model = 300;
   for (LayerSpec& layer : spec.layers)
-    layer.attention.d_model = 300, layer.attention.n_heads = layer.attention.n_kv_heads = 1, layer.attention.head_dim = 300;
+    layer.attention.d_model = 300, layer.attention.n_heads = layer.attention.n_kv_heads = 1,
+    layer.attention.head_dim = 300;
   const auto plan = device_->compile(tests::random_model(spec), {});
   QVERIFY(!plan);
   QCOMPARE(plan.error().fault, Fault::Machine);

@@ -11,7 +11,8 @@ using namespace cutaway;
 namespace {
 
 constexpr uint32_t rgba(uint32_t r, uint32_t g, uint32_t b, uint32_t a = 255) { return r | g << 8 | b << 16 | a << 24; }
-constexpr uint32_t background = rgba(10, 20, 30), hatch = rgba(200, 0, 0), dots = rgba(0, 200, 0), broken = rgba(0, 0, 200);
+constexpr uint32_t background = rgba(10, 20, 30), hatch = rgba(200, 0, 0), dots = rgba(0, 200, 0),
+                   broken = rgba(0, 0, 200);
 
 /// A palette whose red grows by 20 a stop, so that red / 200 is the place on it.
 std::array<uint32_t, 11> ramp() {
@@ -88,11 +89,12 @@ void TestSurface::colors_of_cells() {
   QCOMPARE(at(*picture, 0, 0), background);
   QCOMPARE(at(*picture, 9, 10), background);
   QCOMPARE(at(*picture, 45, 10), background);
-  QCOMPARE(at(*picture, 10, 5), rgba(0, 0, 50));            // a true zero is the lowest colour
+  QCOMPARE(at(*picture, 10, 5), rgba(0, 0, 50));  // a true zero is the lowest colour
   QCOMPARE(at(*picture, 44, 24), rgba(0, 0, 50));
   // Cells are 8.75 wide: pixel 18 has its centre at 18.5 and belongs to cell 0 (10 .. 18.75), 19 to cell 1.
   QCOMPARE(at(*picture, 18, 5), rgba(0, 0, 50));
-  QCOMPARE(at(*picture, 19, 5) & 255, scale == 2 ? static_cast<uint32_t>(std::lround(200 * (std::log10(0.8) + 6) / 6)) : 200u);
+  QCOMPARE(at(*picture, 19, 5) & 255,
+           scale == 2 ? static_cast<uint32_t>(std::lround(200 * (std::log10(0.8) + 6) / 6)) : 200u);
   const int red = static_cast<int>(at(*picture, 32, 20) & 255);
   QVERIFY2(std::abs(red - 200 * place) <= 1, qPrintable(QString("red is %1, should be %2").arg(red).arg(200 * place)));
 }
@@ -128,11 +130,11 @@ void TestSurface::gaps_and_clip() {
   const auto picture = *(*surface)->picture();
   const uint32_t full = rgba(200, 0, 50);
   QCOMPARE(at(picture, 18, 18), full);
-  QCOMPARE(at(picture, 19, 18), background);   // the gap right of a cell
-  QCOMPARE(at(picture, 18, 19), background);   // and below it
+  QCOMPARE(at(picture, 19, 18), background);  // the gap right of a cell
+  QCOMPARE(at(picture, 18, 19), background);  // and below it
   QCOMPARE(at(picture, 20, 20), full);
   QCOMPARE(at(picture, 29, 20), full);
-  QCOMPARE(at(picture, 30, 20), background);   // clipped
+  QCOMPARE(at(picture, 30, 20), background);  // clipped
   QCOMPARE(at(picture, 10, 39), background);
 }
 
@@ -140,28 +142,28 @@ void TestSurface::triangles_in_order() {
   NEED_DEVICE();
   auto surface = Surface::make(test_device(), 32, 32);
   QVERIFY(surface);
-  const std::vector<uint8_t> texels{0, 255, 0, 255};   // left column clear, right column full
+  const std::vector<uint8_t> texels{0, 255, 0, 255};  // left column clear, right column full
   const auto texture = (*surface)->texture(2, 2, texels);
   QVERIFY(texture);
   const uint32_t white = rgba(255, 255, 255), half = rgba(255, 0, 0, 128);
   std::vector<Vertex> corners;
   for (float y : {0.f, 16.f})
-    for (float x : {0.f, 16.f}) corners.push_back({x, y, 1, 0.5f, white});     // all in the full texel
+    for (float x : {0.f, 16.f}) corners.push_back({x, y, 1, 0.5f, white});  // all in the full texel
   for (float y : {0.f, 32.f})
     for (float x : {0.f, 32.f}) corners.push_back({x, y, 1, 0.5f, half});
   for (float y : {0.f, 32.f})
-    for (float x : {0.f, 32.f}) corners.push_back({x, y, 0, 0.5f, white});     // in the clear texel: nothing
+    for (float x : {0.f, 32.f}) corners.push_back({x, y, 0, 0.5f, white});  // in the clear texel: nothing
   const std::vector<uint16_t> indices{0, 1, 2, 1, 3, 2};
   QVERIFY((*surface)->begin(rgba(0, 0, 0)));
   QVERIFY((*surface)->mesh(corners, indices));
   (*surface)->triangles(0, 6, 0, {0, 0, 32, 32}, *texture);
   (*surface)->heat_map(tile_of(1, 1, {1, 1, 1}), look_at({8, 0, 8, 8}));
-  (*surface)->triangles(0, 6, 4, {0, 0, 16, 16}, *texture);      // half red over both, clipped to a quarter
+  (*surface)->triangles(0, 6, 4, {0, 0, 16, 16}, *texture);  // half red over both, clipped to a quarter
   (*surface)->triangles(0, 6, 8, {0, 0, 32, 32}, *texture);
   QVERIFY((*surface)->end());
   const auto picture = *(*surface)->picture();
   QCOMPARE(at(picture, 2, 2) & 0xffffff, rgba(255, 127, 127) & 0xffffff);
-  QCOMPARE(at(picture, 10, 2) & 255, 228u);                      // 200 * 127/255 + 255 * 128/255
+  QCOMPARE(at(picture, 10, 2) & 255, 228u);  // 200 * 127/255 + 255 * 128/255
   QCOMPARE(at(picture, 20, 20), rgba(0, 0, 0));
   QCOMPARE(at(picture, 20, 2), rgba(0, 0, 0));
 }

@@ -17,7 +17,8 @@ ModelPtr model_of(const char* architecture, size_t corner) {
   return tests::random_model(architecture_named(architecture).corners()[corner]);
 }
 
-SnapshotPtr snapshot_on(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const MaskRule& mask, int64_t n = T) {
+SnapshotPtr snapshot_on(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const MaskRule& mask,
+                        int64_t n = T) {
   const auto ran = tests::run(backend, model, default_taps(*model->graph), tests::random_ids(model->spec, n), mask);
   if (!ran) qFatal("%s", ran.error().text.c_str());
   return ran->step;
@@ -32,8 +33,13 @@ MaskRule painted(int64_t n) {
 
 TileRequest whole_map(const SnapshotPtr& step, int64_t head = 0) {
   const int64_t n = step->positions();
-  return {.step = step, .probs = step->graph().with(Role::Probs)[0], .head = head, .queries = {0, n}, .keys = {0, n},
-          .rows = n, .columns = n};
+  return {.step = step,
+          .probs = step->graph().with(Role::Probs)[0],
+          .head = head,
+          .queries = {0, n},
+          .keys = {0, n},
+          .rows = n,
+          .columns = n};
 }
 
 /// Same marks in the same cells, weights within the tolerance.
@@ -41,8 +47,10 @@ void compare(const Tile& got, const Tile& want, double tolerance) {
   QCOMPARE(got.values.size(), want.values.size());
   for (size_t i = 0; i < want.values.size(); ++i) {
     const float a = got.values[i], b = want.values[i];
-    if (b < 0) QVERIFY2(a == b, qPrintable(QString("cell %1 is %2, should be %3").arg(i).arg(a).arg(b)));
-    else QVERIFY2(std::abs(a - b) <= tolerance, qPrintable(QString("cell %1 is %2, should be %3").arg(i).arg(a).arg(b)));
+    if (b < 0)
+      QVERIFY2(a == b, qPrintable(QString("cell %1 is %2, should be %3").arg(i).arg(a).arg(b)));
+    else
+      QVERIFY2(std::abs(a - b) <= tolerance, qPrintable(QString("cell %1 is %2, should be %3").arg(i).arg(a).arg(b)));
   }
   WITHIN(got.row_max, want.row_max, tolerance);
 }
@@ -81,15 +89,16 @@ void TestTiles::initTestCase() {
 
 void TestTiles::same_as_the_host_data() {
   QTest::addColumn<int>("corner");
-  QTest::addColumn<int>("mask");        // 0 causal, 1 bidirectional, 2 window, 3 prefix, 4 painted
+  QTest::addColumn<int>("mask");  // 0 causal, 1 bidirectional, 2 window, 3 prefix, 4 painted
   QTest::addColumn<int>("heads");
-  QTest::addColumn<QList<int>>("where");   // queries, keys, rows, columns
+  QTest::addColumn<QList<int>>("where");  // queries, keys, rows, columns
   QTest::addColumn<bool>("mean");
   QTest::addColumn<bool>("without_sink");
   const int n = T;
   for (int heads : {0, 1, 2})
     for (bool sink : {false, true})
-      QTest::addRow("whole, heads %d, sink out %d", heads, sink) << 2 << 0 << heads << QList<int>{0, n, 0, n, n, n} << false << sink;
+      QTest::addRow("whole, heads %d, sink out %d", heads, sink)
+          << 2 << 0 << heads << QList<int>{0, n, 0, n, n, n} << false << sink;
   for (int mask : {1, 2, 3, 4})
     QTest::addRow("whole, mask %d", mask) << 0 << mask << 0 << QList<int>{0, n, 0, n, n, n} << false << false;
   QTest::addRow("reduced by maximum") << 0 << 0 << 0 << QList<int>{0, n, 0, n, 7, 11} << false << false;
@@ -109,8 +118,11 @@ void TestTiles::same_as_the_host() {
   QFETCH(QList<int>, where);
   QFETCH(bool, mean);
   QFETCH(bool, without_sink);
-  const MaskRule rules[] = {{}, {MaskRule::Kind::Bidirectional, 0, nullptr}, {MaskRule::Kind::Window, 6, nullptr},
-                            {MaskRule::Kind::Prefix, 4, nullptr}, painted(T)};
+  const MaskRule rules[] = {{},
+                            {MaskRule::Kind::Bidirectional, 0, nullptr},
+                            {MaskRule::Kind::Window, 6, nullptr},
+                            {MaskRule::Kind::Prefix, 4, nullptr},
+                            painted(T)};
   const ModelPtr model = model_of("gpt2", static_cast<size_t>(corner));
   const int64_t n = std::min(T, model->spec.n_ctx);
   const auto there = snapshot_on(device_, model, rules[mask], n), here = snapshot_on(host_, model, rules[mask], n);
@@ -179,7 +191,7 @@ void TestTiles::older_tile_until_the_exact_one() {
   QVERIFY(tiles.exact(whole_map(first)));
   const auto older = tiles.best(whole_map(second));
   QVERIFY(older && older->request.step == first);
-  QVERIFY(!tiles.best(whole_map(second, 1)));                 // another head: another map
+  QVERIFY(!tiles.best(whole_map(second, 1)));  // another head: another map
   QTRY_VERIFY_WITH_TIMEOUT(tiles.best(whole_map(second))->request.step == second, 5000);
 }
 
@@ -228,7 +240,7 @@ void TestTiles::six_hundred_frames() {
     QVERIFY((*surface)->begin(0xff102030u));
     for (int map = 0; map < 4; ++map) {
       TileRequest request = whole_map(step, map);
-      request.queries.begin = frame / 20, request.rows = request.queries.size();    // somebody zooms meanwhile
+      request.queries.begin = frame / 20, request.rows = request.queries.size();  // somebody zooms meanwhile
       const auto tile = tiles.best(request);
       if (!tile) continue;
       look.at = look.clip = {static_cast<float>(map % 2 * 160), static_cast<float>(map / 2 * 120), 150, 110};
@@ -241,7 +253,7 @@ void TestTiles::six_hundred_frames() {
   }
   QVERIFY2(drawn > 600, qPrintable(QString("only %1 maps were drawn").arg(drawn)));
   QCOMPARE(device_->bytes_read_back(), before);
-  QVERIFY(device_->tile(whole_map(step)));   // and the counter does count
+  QVERIFY(device_->tile(whole_map(step)));  // and the counter does count
   QCOMPARE(device_->bytes_read_back() - before, (45 * 45 + 45) * sizeof(float));
 }
 
