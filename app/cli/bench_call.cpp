@@ -113,32 +113,33 @@ Result<void> run(const BenchCall& call) {
   const Result<int64_t> prefill =
       whole("--prefill", call.prefill, std::min<int64_t>(128, spec.n_ctx / 2 + 1), 1, spec.n_ctx);
   if (!prefill) return prefill.error();
-  const int64_t room = generates ? spec.n_ctx - *prefill : 0;
-  const Result<int64_t> decode = whole("--decode", call.decode, std::min<int64_t>(32, room), 0, room);
-  if (!decode) return decode.error();
+  const int64_t room = spec.n_ctx - *prefill;
+  const Result<int64_t> asked = whole("--decode", call.decode, std::min<int64_t>(32, room), 0, room);
+  if (!asked) return asked.error();
+  const int64_t decode = generates ? *asked : 0;  // an encoder decodes nothing, and its answer says so
   const Result<int64_t> repeat = whole("--repeat", call.repeat, 3, 1, 1000);
   if (!repeat) return repeat.error();
   const Result<std::shared_ptr<Backend>> backend = call.model.make_backend();
   if (!backend) return backend.error();
   const std::vector<int32_t> ids = some_ids(*prefill, spec.vocab_size);
   Timings warm_up, timings;
-  const Result<void> warm = measure(*model, *backend, ids, std::min<int64_t>(*decode, 1), warm_up);
+  const Result<void> warm = measure(*model, *backend, ids, std::min<int64_t>(decode, 1), warm_up);
   if (!warm) return warm;
   const size_t before = (*backend)->bytes_read_back();
   for (int64_t i = 0; i < *repeat; ++i) {
-    const Result<void> measured = measure(*model, *backend, ids, *decode, timings);
+    const Result<void> measured = measure(*model, *backend, ids, decode, timings);
     if (!measured) return measured;
   }
   const size_t readback_bytes = (*backend)->bytes_read_back() - before;
-  const Json said = describe(**model, **backend, *prefill, *decode, timings, readback_bytes);
+  const Json said = describe(**model, **backend, *prefill, decode, timings, readback_bytes);
   if (call.model.json) return print(said);
   std::string text = fmt::format("{} on {} ({}), median of {}\n", (*model)->name, said["backend"].get<std::string>(),
                                  said["device"].get<std::string>(), *repeat);
   text +=
       fmt::format("prefill    {:>10.1f} tokens/s  ({} tokens)\n", said["prefill_tokens_per_s"].get<double>(), *prefill);
-  if (*decode > 0)
+  if (decode > 0)
     text +=
-        fmt::format("decode     {:>10.1f} tokens/s  ({} tokens)\n", said["decode_tokens_per_s"].get<double>(), *decode);
+        fmt::format("decode     {:>10.1f} tokens/s  ({} tokens)\n", said["decode_tokens_per_s"].get<double>(), decode);
   text += fmt::format("first map  {:>10.2f} ms        (all heads of the first layer)\n",
                       said["first_map_ms"].get<double>());
   text += fmt::format("read back  {:>10} B\npeak       {:>10.1f} MiB\n", readback_bytes,

@@ -29,6 +29,7 @@ class TestCli : public QObject {
   void fills();
   void embedding();
   void next_token_as_transformers();
+  void bundled_models_as_transformers();
   void trace_as_transformers();
   void trace_with_steps();
   void failed_trace_leaves_nothing();
@@ -311,6 +312,26 @@ void TestCli::next_token_as_transformers() {
       program({"run", source("tests/goldens/gpt2-plain"), "--ids", ids_of(*golden), "--steps", "1", "--json"}).json();
   QCOMPARE(said["output_ids"][0].toInt(-1), best);
   QVERIFY(std::abs(said["steps"][0]["logprob"].toDouble() - (row[static_cast<size_t>(best)] - std::log(sum))) < 1e-4);
+}
+
+void TestCli::bundled_models_as_transformers() {
+  for (const QString name : {"mini-gpt", "mini-bert"}) {
+    const QByteArray text = file_bytes(source("tests/goldens/" + name + "/golden.json"));
+    if (text.isEmpty()) QSKIP("tests/goldens has no answers for the bundled models");
+    const QJsonObject golden = QJsonDocument::fromJson(text).object();
+    const QJsonArray greedy = golden["greedy_ids"].toArray();
+    const Said said = program(
+        {"run", name, "--prompt", golden["prompt"].toString(), "--steps", QString::number(greedy.size()), "--json"});
+    QVERIFY2(said.code == 0, said.err.constData());
+    const QJsonObject run = said.json();
+    QCOMPARE(run["input_ids"].toArray(), golden["input_ids"].toArray());
+    QCOMPARE(run["output_ids"].toArray(), greedy);
+    const QJsonArray best = (greedy.isEmpty() ? run["fills"][0] : run["steps"][0])["top"].toArray();
+    for (int i = 0; i < 10; ++i) {
+      QCOMPARE(best[i]["id"], golden["top_ids"][i]);
+      QVERIFY(std::abs(best[i]["logprob"].toDouble() - golden["top_logprobs"][i].toDouble()) < 1e-3);
+    }
+  }
 }
 
 void TestCli::trace_as_transformers() {
