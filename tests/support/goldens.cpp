@@ -2,6 +2,9 @@
 
 #include <QDir>
 #include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QTemporaryDir>
 #include <QtTest>
 
@@ -120,6 +123,52 @@ void TestGoldens::the_oracle_agrees() {
     QVERIFY2(found != said.end(), want.name.c_str());
     const double off = difference(floats(want), found->second.at);
     QVERIFY2(off <= tolerance, qPrintable(QString("%1 is off by %2").arg(want.name.c_str()).arg(off)));
+  }
+}
+
+void TestGoldens::bundled_data() {
+  QTest::addColumn<QString>("name");
+  QTest::addColumn<int>("contender");
+  for (const char* name : {"mini-gpt", "mini-bert"})
+    for (size_t b = 0; b < contenders_.size(); ++b)
+      QTest::addRow("%s on %s", name, contenders_[b].backend->info().name.c_str()) << name << static_cast<int>(b);
+}
+
+void TestGoldens::bundled() {
+  QFETCH(QString, name);
+  QFETCH(int, contender);
+  const std::shared_ptr<Backend>& backend = contenders_[static_cast<size_t>(contender)].backend;
+  const QString root = QString(CUTAWAY_SOURCE_DIR), golden = root + "/tests/goldens/" + name;
+  const auto model = open_model((root + "/assets/models/" + name).toStdString(), {});
+  QVERIFY2(model, model ? "" : model.error().text.c_str());
+  QFile said_file(golden + "/golden.json");
+  QVERIFY(said_file.open(QIODevice::ReadOnly));
+  const QJsonObject said = QJsonDocument::fromJson(said_file.readAll()).object();
+  const auto numbers = [&said](const char* key) {
+    std::vector<int32_t> ids;
+    for (const QJsonValue& id : said[key].toArray()) ids.push_back(id.toInt());
+    return ids;
+  };
+  const std::vector<int32_t> ids = numbers("input_ids");
+  const auto got = run(backend, *model, all_taps(*(*model)->graph), ids, (*model)->spec.masks[0]);
+  QVERIFY2(got, got ? "" : got.error().text.c_str());
+  const auto files = TensorFiles::open_file((golden + "/golden.safetensors").toStdString());
+  QVERIFY(files);
+  const int64_t V = (*model)->spec.vocab_size, position = said["position"].toInt();
+  for (const cutaway::FileTensor& want : (*files)->tensors()) {
+    if (want.name == "input_ids") continue;
+    const auto row = got->logits.begin() + position * V;
+    const std::vector<float> mine = want.name == "logits" ? std::vector<float>(row, row + V) : named(*got, want.name);
+    const double off = difference(mine, floats(want));
+    QVERIFY2(off <= tolerance, qPrintable(QString("%1 is off by %2").arg(want.name.c_str()).arg(off)));
+  }
+  const std::vector<int32_t> greedy = numbers("greedy_ids");
+  if (greedy.empty()) return;
+  auto session = Session::start(*model, backend);
+  QVERIFY(session && (*session)->read_ids(ids));
+  for (int32_t id : greedy) {
+    QVERIFY((*session)->step({}));
+    QCOMPARE((*session)->now()->ids.back(), id);
   }
 }
 

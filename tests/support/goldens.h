@@ -21,6 +21,8 @@ class TestGoldens : public QObject {
   void token_by_token();
   void the_oracle_agrees_data() { folders(); }
   void the_oracle_agrees();
+  void bundled_data();
+  void bundled();
   void gpt_nano_activations();
   void gpt_nano_sorts_everything();
 
