@@ -91,6 +91,7 @@ Result<void> ImguiRenderer::resize(float width, float height, float ratio) {
 Result<Picture> ImguiRenderer::paint(const Theme& theme, const std::function<void(Canvas&)>& draw) {
   Inside& in = *inside_;
   in.values.begin_frame();
+  in.tiles.begin_frame();
   in.shared.ClipRectFullscreen = {0, 0, static_cast<float>(in.surface->width()), static_cast<float>(in.surface->height())};
   in.list->_ResetForNewFrame();
   in.list->PushTextureID(nullptr);
@@ -106,6 +107,10 @@ Result<Picture> ImguiRenderer::paint(const Theme& theme, const std::function<voi
 }
 
 AsyncTiles& ImguiRenderer::values() { return inside_->values; }
+void ImguiRenderer::clear() {
+  inside_->values.clear();
+  inside_->tiles.clear();
+}
 bool ImguiRenderer::idle() const { return inside_->tiles.idle() && inside_->values.idle(); }
 
 }  // namespace cutaway

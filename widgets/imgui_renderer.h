@@ -30,6 +30,8 @@ class ImguiRenderer {
 
   /// Numbers for readouts: tiles on the host, made when first asked for. Heat maps never pass through here.
   AsyncTiles& values();
+  /// Forgets every tile, and with them the snapshots that they hold.
+  void clear();
   /// No tile that a frame asked for is still to come.
   bool idle() const;
 

@@ -33,7 +33,10 @@ CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* pa
   connect(this, &CanvasWidget::tiles_ready, this, repaint);
   connect(this, &CanvasWidget::tiles_ready, &describe_timer_, qOverload<>(&QTimer::start));
   connect(&stage_, &Stage::stepped, this, [this] {
-    if (stage_.ran().loaded) tiles().clear();      // lets go of the model that ran before
+    if (stage_.ran().loaded) {                     // lets go of the model that ran before
+      tiles_.clear();
+      if (renderer_) renderer_->clear();
+    }
     update();
   });
   connect(&stage_, &Stage::selection_changed, this, repaint);
