@@ -195,7 +195,7 @@ void Inspector::show_mask() {
 }
 
 void Inspector::show_cache() {
-  const bool there = stage_.step() && stage_.step()->backend;
+  const bool there = stage_.step() && stage_.step()->backend && stage_.step()->graph().cache_values_per_token() > 0;
   cache_->setVisible(there);
   if (!there) return;
   const Snapshot& step = *stage_.step();

@@ -95,6 +95,8 @@ ChoiceBars::ChoiceBars(Stage& stage, QWidget* parent) : QWidget(parent), stage_(
     Row row{new QLabel(this), new QLabel(this)};
     row.token->setProperty("role", "mono");
     row.token->setTextFormat(Qt::PlainText);
+    row.token->setFixedWidth(token_column_px);
+    row.token->setFont(font_of(Face::Mono, 11));
     row.percent->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
     for (QLabel* text : {row.token, row.percent}) text->setTextInteractionFlags(Qt::TextSelectableByMouse);
     grid->addWidget(row.token, i, 0);
@@ -108,8 +110,10 @@ void ChoiceBars::set_choices(const std::vector<TokenChoice>& best, const Model& 
   for (size_t i = 0; i < rows_.size(); ++i) {
     const bool there = i < best.size();
     rows_[i].probability = there ? std::exp(static_cast<double>(best[i].logprob)) : 0;
-    rows_[i].token->setText(!there ? QString() : model.tokenizer ? shown_piece(model.tokenizer->piece(best[i].id))
-                                                                 : QString::number(best[i].id));
+    const QString token = !there ? QString() : model.tokenizer ? shown_piece(model.tokenizer->piece(best[i].id))
+                                                               : QString::number(best[i].id);
+    rows_[i].token->setText(rows_[i].token->fontMetrics().elidedText(token, Qt::ElideRight, token_column_px - 6));
+    rows_[i].token->setToolTip(token);
     rows_[i].percent->setText(there ? said(say_percent(rows_[i].probability)) : QString());
   }
   update();

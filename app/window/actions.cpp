@@ -1,15 +1,12 @@
 // Actions: one list that menus, keys and the palette share.
 #include <QApplication>
-#include <QDialog>
 #include <QDockWidget>
 #include <QFileDialog>
-#include <QMessageBox>
 #include <QRegularExpression>
-#include <QTableWidget>
-#include <QHeaderView>
-#include <QVBoxLayout>
+#include <QThreadPool>
 
 #include "app/dialogs/export_sheet.h"
+#include "app/dialogs/table_sheet.h"
 #include "app/window/main_window.h"
 
 namespace cutaway {
@@ -40,6 +37,7 @@ void MainWindow::make_actions() {
     if (!file.isEmpty()) open_path(file);
   });
   add(Word::ExportView, QKeySequence("Ctrl+E"), [this] { show_export(); });
+  add(Word::ShowTable, QKeySequence("Ctrl+Shift+T"), [this] { show_table(); });
   add(Word::Quit, QKeySequence("Ctrl+Q"), [this] { close(); });
   add(Word::Undo, QKeySequence("Ctrl+Z"), [this] { stage_.undo(); });
   add(Word::Redo, QKeySequence("Ctrl+Shift+Z"), [this] { stage_.redo(); });
@@ -112,7 +110,7 @@ void MainWindow::fill_menus() {
   QMenu* file = menu(bar->addMenu(QString()), Word::MenuFile);
   put(file, {Word::OpenFolder, Word::OpenTrace});
   file->addSeparator();
-  put(file, {Word::ExportView});
+  put(file, {Word::ExportView, Word::ShowTable});
   file->addSeparator();
   put(file, {Word::Quit});
   QMenu* edit = menu(bar->addMenu(QString()), Word::MenuEdit);
@@ -193,30 +191,23 @@ void MainWindow::show_export() {
 }
 
 void MainWindow::show_shortcuts() {
-  auto* sheet = new QDialog(this);
-  sheet->setObjectName("Sheet");
-  sheet->setAttribute(Qt::WA_DeleteOnClose);
-  sheet->setWindowTitle(said(Word::Shortcuts));
-  auto* table = new QTableWidget(0, 2, sheet);
-  table->setAccessibleName(said(Word::Shortcuts));
-  table->horizontalHeader()->hide();
-  table->verticalHeader()->hide();
-  table->setShowGrid(false);
-  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-  table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  Table table;
   for (const auto& [word, made] : actions_) {
     QStringList keys;
     for (const QKeySequence& key : made->shortcuts()) keys << key.toString(QKeySequence::NativeText);
-    if (keys.isEmpty()) continue;
-    const int row = table->rowCount();
-    table->insertRow(row);
-    table->setItem(row, 0, new QTableWidgetItem(made->text()));
-    table->setItem(row, 1, new QTableWidgetItem(keys.join(", ")));
+    if (!keys.isEmpty()) table.rows.push_back({made->text().toStdString(), keys.join(", ").toStdString()});
   }
-  auto* column = new QVBoxLayout(sheet);
-  column->addWidget(table);
-  sheet->resize(460, 640);
-  sheet->show();
+  show_table_sheet(this, said(Word::Shortcuts), table);
+}
+
+void MainWindow::show_table() {
+  if (!stage_.step()) return;
+  QThreadPool::globalInstance()->start([this, scene = stage_.scene(), id = stage_.view_id()] {
+    WaitingTiles tiles;
+    const auto view = make_view(id);
+    auto table = std::make_shared<Table>(view->table(scene, tiles));
+    QMetaObject::invokeMethod(this, [this, table, name = view->name()] { show_table_sheet(this, said(name), *table); });
+  });
 }
 
 void MainWindow::show_about() {

@@ -1,6 +1,7 @@
 #include "app/window/canvas_widget.h"
 
 #include <QAccessible>
+#include <QAccessibleWidget>
 #include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
@@ -14,6 +15,19 @@ namespace {
 constexpr int drag_from_px = 4;
 constexpr int describe_after_ms = 150;     // a cell cursor that rests is read aloud
 
+/// A canvas is a graphic with a description, not an empty pane.
+class CanvasAccessible final : public QAccessibleWidget {
+ public:
+  explicit CanvasAccessible(QWidget* widget) : QAccessibleWidget(widget, QAccessible::Graphic) {}
+  QString text(QAccessible::Text kind) const override {
+    return QAccessibleWidget::text(kind == QAccessible::Value ? QAccessible::Description : kind);
+  }
+};
+
+QAccessibleInterface* make_accessible(const QString& kind, QObject* object) {
+  return kind == "cutaway::CanvasWidget" && object->isWidgetType() ? new CanvasAccessible(static_cast<QWidget*>(object)) : nullptr;
+}
+
 Point point(QPointF p) { return {static_cast<float>(p.x()), static_cast<float>(p.y())}; }
 
 }  // namespace
@@ -21,6 +35,8 @@ Point point(QPointF p) { return {static_cast<float>(p.x()), static_cast<float>(p
 CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* parent)
     : QWidget(parent), stage_(stage), view_(view.get()),
       tiles_([this] { QMetaObject::invokeMethod(this, &CanvasWidget::tiles_ready, Qt::QueuedConnection); }) {
+  static const bool spoken = (QAccessible::installFactory(make_accessible), true);
+  (void)spoken;
   views_[view_id()] = std::move(view);
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
@@ -233,9 +249,13 @@ void CanvasWidget::contextMenuEvent(QContextMenuEvent* event) {
   pin->setEnabled(cursor.has_value());
   QAction* copy = menu.addAction(said(Word::CopyValue));
   copy->setEnabled(!lines.empty());
+  const Tokenizer* words = stage_.step()->model->tokenizer.get();
+  QAction* mask = words && words->specials().mask >= 0 && stage_.step()->backend ? menu.addAction(said(Word::MaskThisToken)) : nullptr;
+  if (mask) mask->setEnabled(cursor.has_value());
   QAction* fit_all = menu.addAction(said(Word::FitAll));
   const QAction* chosen = menu.exec(event->globalPos());
   if (chosen == pin) stage_.act(Pin{*cursor});
+  if (mask && chosen == mask) stage_.act(MaskToken{cursor->query});
   if (chosen == fit_all) fit();
   if (chosen != copy) return;
   QString text;

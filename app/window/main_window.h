@@ -65,6 +65,7 @@ class MainWindow : public QMainWindow {
   std::vector<PaletteEntry> palette_entries();
   std::optional<PaletteEntry> place_for(const QString& typed);
   void show_shortcuts();
+  void show_table();                                        // the view's numbers as rows
   void show_about();
 
   void start(const WindowArguments&);

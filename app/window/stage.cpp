@@ -222,7 +222,7 @@ void Stage::toggle_mask_editing() {
 }
 
 void Stage::show_view(const std::string& id) {
-  if (id == view_id_) return;
+  if (id == view_id_ || !make_view(id)) return;      // a saved session may name a view that is no more
   view_id_ = id;
   at_.cursor.reset();
   emit view_changed();

@@ -4,6 +4,7 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QSettings>
+#include <QTableWidget>
 #include <QTemporaryDir>
 #include <QtTest>
 #include <cstdlib>
@@ -52,12 +53,14 @@ class TestWindow : public QObject {
   void text_runs_while_it_is_typed();
   void steps_forward_and_back();
   void switching_the_model_keeps_the_words();
+  void a_masked_word_is_filled();
   void a_click_pins_a_cell();
   void a_mask_cell_is_painted_and_undone();
   void keys_choose_head_layer_view_and_scale();
   void the_language_changes_in_place();
   void exports_from_the_sheet();
   void palette_goes_to_a_head();
+  void numbers_stand_in_a_table();
   void a_broken_folder_harms_nothing();
   void every_view_at_every_size();
   void the_device_draws_what_qt_draws();
@@ -225,6 +228,21 @@ void TestWindow::switching_the_model_keeps_the_words() {
   QCOMPARE(tokens(), words);                                 // the generated token came back too
 }
 
+void TestWindow::a_masked_word_is_filled() {
+  Setup setup = window_->stage().setup();
+  setup.model = "mini-bert";
+  window_->stage().change(setup, "BERT");
+  QTRY_COMPARE_WITH_TIMEOUT(window_->stage().ran().setup.model, std::string("mini-bert"), patience_ms);
+  wait_for_pass();
+  QVERIFY(!window_->inspector()->cache_card()->isVisible());         // it keeps no cache
+  window_->stage().act(MaskToken{3});
+  QTRY_VERIFY_WITH_TIMEOUT(window_->inspector()->next_card()->isVisible(), patience_ms);
+  QCOMPARE(next_tokens().size(), 6);
+  QVERIFY(tokens()[3].contains("mask", Qt::CaseInsensitive));
+  QVERIFY(!window_->stage().text().starts_with("<cls>"));            // what one may go on typing
+  picture("masked-word");
+}
+
 void TestWindow::a_click_pins_a_cell() {
   const QPoint at = map_cell();
   QVERIFY(!at.isNull());
@@ -335,6 +353,15 @@ void TestWindow::palette_goes_to_a_head() {
   QCOMPARE(window_->stage().at().head, int64_t{3});
   QVERIFY(fuzzy_score("Head grid", "hg") > fuzzy_score("Right edge", "hg"));
   QCOMPARE(fuzzy_score("Mask", "z"), -1);
+}
+
+void TestWindow::numbers_stand_in_a_table() {
+  QTest::keyClick(window_.get(), Qt::Key_T, Qt::ControlModifier | Qt::ShiftModifier);
+  QTRY_VERIFY_WITH_TIMEOUT(window_->findChild<QTableWidget*>(), patience_ms);
+  auto* table = window_->findChild<QTableWidget*>();
+  const auto n = static_cast<int>(window_->stage().step()->positions());
+  QCOMPARE(table->rowCount(), n * n);
+  table->window()->close();
 }
 
 void TestWindow::a_broken_folder_harms_nothing() {
