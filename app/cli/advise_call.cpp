@@ -86,7 +86,6 @@ void add_figures(Recommendation& row, const Wish& wish, const ModelShape& shape)
   if (wish.context > shape.spec.n_ctx) {
     row.reasons.push_back(fmt::format("{} has positions for {} tokens, not for {}: longer ones need other positions",
                                       row.model, shape.spec.n_ctx, wish.context));
-    row.rank += 20;
   }
   if (wish.memory_bytes > 0) {
     const bool fits = law.total() <= wish.memory_bytes;

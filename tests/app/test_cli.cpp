@@ -444,6 +444,9 @@ void TestCli::advise_data() {
 void TestCli::advise() {
   QFETCH(QString, task);
   QFETCH(QString, first);
+  // A context that no model here has is a limit of the models, not of the architecture.
+  const Said longer = program({"advise", "--task", task, "--context", "100000", "--json"});
+  QCOMPARE(longer.json()["ranked"][0]["architecture"].toString(), first);
   const Said said = program({"advise", "--task", task, "--memory", "8", "--tokens", "1e9", "--json"});
   QCOMPARE(said.code, 0);
   const QJsonArray ranked = said.json()["ranked"].toArray();
