@@ -74,7 +74,8 @@ Spoil replaced_in_index(const QByteArray& from, const QByteArray& to) {
 const char* const file = "model.safetensors";
 
 const QList<Malformed>& cases() {
-  static const QByteArray header = safetensors_header(tiny_gpt2_tensors()), data = safetensors_data(tiny_gpt2_tensors());
+  static const QByteArray header = safetensors_header(tiny_gpt2_tensors()),
+                          data = safetensors_data(tiny_gpt2_tensors());
   static const QByteArray good = safetensors(tiny_gpt2_tensors());
   static const QByteArray wte = "\"dtype\":\"F32\",\"shape\":[260,16],\"data_offsets\":[0,16640]";
   static const QList<Malformed> list = {
@@ -94,7 +95,9 @@ const QList<Malformed>& cases() {
       {"a header of a hundred thousand brackets", weights(safetensors(QByteArray(100000, '['), data)), {file}},
       {"the same name twice", header_with("\"wpe.weight\"", "\"wte.weight\""), {file, "wte.weight"}},
       {"overlapping tensors", header_with("[16640,18688]", "[16000,18048]"), {file}},
-      {"a hole between tensors", header_with(wte, QByteArray(wte).replace("260,16", "259,16").replace("16640", "16576")), {file}},
+      {"a hole between tensors",
+       header_with(wte, QByteArray(wte).replace("260,16", "259,16").replace("16640", "16576")),
+       {file}},
       {"an offset before the one before", header_with("[0,16640]", "[16640,0]"), {file, "wte.weight"}},
       {"a negative offset", header_with("[0,16640]", "[-16640,0]"), {file, "wte.weight"}},
       {"an offset past the end", header_with("[0,16640]", "[0,99999999]"), {file, "wte.weight"}},
@@ -105,7 +108,9 @@ const QList<Malformed>& cases() {
       {"no offsets", header_with(",\"data_offsets\":[0,16640]", ""), {file}},
       {"a negative side", header_with("[260,16]", "[-260,-16]"), {file}},
       {"sides whose product is 2^80", header_with("[260,16]", "[1099511627776,1099511627776]"), {file}},
-      {"sides whose product wraps round to the right one", header_with("[260,16]", "[4611686018427387904,4,260,16]"), {file}},
+      {"sides whose product wraps round to the right one",
+       header_with("[260,16]", "[4611686018427387904,4,260,16]"),
+       {file}},
       {"a shape that its bytes don't fill", header_with("[260,16]", "[260,17]"), {file, "wte.weight"}},
       {"a shape of 10,000 sides", header_with("[260,16]", "[" + QByteArray("1,").repeated(9999) + "4160]"), {file}},
       {"no shape", header_with("\"shape\":[260,16],", ""), {file}},
@@ -114,40 +119,80 @@ const QList<Malformed>& cases() {
       {"a tensor that is a number", header_with("{" + wte + "}", "7"), {file}},
       {"metadata that is a number", header_with("{\"format\":\"pt\"}", "7"), {file}},
       {"a missing tensor", tensors_after([](auto& all) { all.removeLast(); }), {file, "ln_f.bias"}},
-      {"a missing layer", tensors_after([](auto& all) { all.removeIf([](auto& t) { return t.name.startsWith("h.1."); }); }),
+      {"a missing layer",
+       tensors_after([](auto& all) { all.removeIf([](auto& t) { return t.name.startsWith("h.1."); }); }),
        {file, "h.1."}},
-      {"a matrix the other way round", tensors_after([](auto& all) { named(all, "h.0.attn.c_attn.weight").shape = {48, 16}; }),
+      {"a matrix the other way round",
+       tensors_after([](auto& all) {
+         named(all, "h.0.attn.c_attn.weight").shape = {48, 16};
+       }),
        {file, "h.0.attn.c_attn.weight", "(48, 16)", "(16, 48)"}},
-      {"a norm that is too long", tensors_after([](auto& all) {
+      {"a norm that is too long",
+       tensors_after([](auto& all) {
          named(all, "ln_f.weight").shape = {17};
          named(all, "ln_f.weight").data.append(4, 0);
-       }), {file, "ln_f.weight", "17", "16"}},
-      {"an embedding without its rows", tensors_after([](auto& all) {
+       }),
+       {file, "ln_f.weight", "17", "16"}},
+      {"an embedding without its rows",
+       tensors_after([](auto& all) {
          named(all, "wte.weight").shape = {0, 16};
          named(all, "wte.weight").data.clear();
-       }), {file, "wte.weight"}},
-      {"weights that are words", tensors_after([](auto& all) { named(all, "wte.weight").dtype = "U32"; }), {file}, {}, true},
-      {"weights that are not numbers", tensors_after([](auto& all) { fill(named(all, "wte.weight"), NAN); }), {"NaN"}, {}, true},
-      {"infinite weights", tensors_after([](auto& all) { fill(named(all, "h.0.attn.c_attn.weight"), INFINITY); }), {"NaN"}, {}, true},
-      {"weights of 1e38", tensors_after([](auto& all) { fill(named(all, "h.1.mlp.c_proj.weight"), 1e38f); }), {"NaN"}, {}, true},
-      {"a tensor that nobody knows", tensors_after([](auto& all) { all << FileTensor{"surprise", "U8", {1}, "x"}; }), {file, "surprise"}, {}, true},
+       }),
+       {file, "wte.weight"}},
+      {"weights that are words",
+       tensors_after([](auto& all) { named(all, "wte.weight").dtype = "U32"; }),
+       {file},
+       {},
+       true},
+      {"weights that are not numbers",
+       tensors_after([](auto& all) { fill(named(all, "wte.weight"), NAN); }),
+       {"NaN"},
+       {},
+       true},
+      {"infinite weights",
+       tensors_after([](auto& all) { fill(named(all, "h.0.attn.c_attn.weight"), INFINITY); }),
+       {"NaN"},
+       {},
+       true},
+      {"weights of 1e38",
+       tensors_after([](auto& all) { fill(named(all, "h.1.mlp.c_proj.weight"), 1e38f); }),
+       {"NaN"},
+       {},
+       true},
+      {"a tensor that nobody knows",
+       tensors_after([](auto& all) {
+         all << FileTensor{"surprise", "U8", {1}, "x"};
+       }),
+       {file, "surprise"},
+       {},
+       true},
       {"no weight file", [](const QString& f) { QFile::remove(f + "/model.safetensors"); }, {"model"}},
-      {"a folder in its place", [](const QString& f) {
+      {"a folder in its place",
+       [](const QString& f) {
          QFile::remove(f + "/model.safetensors");
          QDir(f).mkdir("model.safetensors");
-       }, {file}},
-      {"a link to itself", [](const QString& f) {
+       },
+       {file}},
+      {"a link to itself",
+       [](const QString& f) {
          QFile::remove(f + "/model.safetensors");
          QFile::link(f + "/model.safetensors", f + "/model.safetensors");
-       }, {"model"}},
-      {"a device without an end", [](const QString& f) {
+       },
+       {"model"}},
+      {"a device without an end",
+       [](const QString& f) {
          QFile::remove(f + "/model.safetensors");
          QFile::link("/dev/zero", f + "/model.safetensors");
-       }, {file}},
+       },
+       {file}},
       {"a shard that is not there", shards([](QByteArray&) {}, false), {"model-00002-of-00002.safetensors"}},
       {"a shard outside of the folder", replaced_in_index("model-00002", "../model-00002"), {"../model-00002"}},
-      {"a shard with a path from the root", replaced_in_index("\"model-00002-of-00002.safetensors\"", "\"/etc/passwd\""), {"/etc/passwd"}},
-      {"a shard that lacks its tensor", replaced_in_index("\"wte.weight\":\"model-00001", "\"wte.weight\":\"model-00002"), {"wte.weight"}},
+      {"a shard with a path from the root",
+       replaced_in_index("\"model-00002-of-00002.safetensors\"", "\"/etc/passwd\""),
+       {"/etc/passwd"}},
+      {"a shard that lacks its tensor",
+       replaced_in_index("\"wte.weight\":\"model-00001", "\"wte.weight\":\"model-00002"),
+       {"wte.weight"}},
       {"an index that is not JSON", shards([](QByteArray& index) { index.chop(1); }), {"index.json"}},
       {"an index that is empty", shards([](QByteArray& index) { index = ""; }), {"index.json"}},
       {"an index without a map", shards([](QByteArray& index) { index = "{\"weight_map\":[]}"; }), {"index.json"}},

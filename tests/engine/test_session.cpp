@@ -93,7 +93,7 @@ void TestSession::forward_and_back_give_the_same_bits() {
   }
   ok(gpt_->back(20));
   QCOMPARE(gpt_->step_now(), 10);
-  for (size_t i = 11; i <= 30; ++i) {   // forward again by computing, not by remembering
+  for (size_t i = 11; i <= 30; ++i) {  // forward again by computing, not by remembering
     auto other = ok(gpt_->back(0));
     const auto on = ok(gpt_->append(way[i]->ids.back()));
     QVERIFY(same_bits(on->logits, way[i]->logits));
@@ -115,7 +115,7 @@ void TestSession::steps_ahead_are_kept_until_another_way_is_taken() {
 
 void TestSession::an_older_snapshot_never_changes() {
   ok(gpt_->read_ids(ids(5)));
-  for (int i = 0; i < 12; ++i) ok(gpt_->step({}));   // the last page is half full
+  for (int i = 0; i < 12; ++i) ok(gpt_->step({}));  // the last page is half full
   const auto old = gpt_->now();
   const auto rows = rows_of(*old);
   const auto logits = old->logits;
@@ -146,7 +146,7 @@ void TestSession::editing_equals_reading_the_edited_text() {
     QVERIFY(same_bits(ok((*fresh)->read_ids(edited))->logits, step->logits));
   }
   for (int i = 0; i < 3; ++i) ok(gpt_->step({}));
-  ok(gpt_->replace(10, 5));   // a generated token
+  ok(gpt_->replace(10, 5));  // a generated token
   QCOMPARE(gpt_->now()->n_prompt, 9);
   QCOMPARE(gpt_->now()->ids[10], 5);
   QCOMPARE(gpt_->now()->positions(), 12);
@@ -182,7 +182,7 @@ void TestSession::a_seed_fixes_the_draw() {
   for (int i = 0; i < 10; ++i) ok(gpt_->step(hot));
   const auto way = gpt_->now()->ids;
   ok(gpt_->back(10));
-  ok(gpt_->append((way[5] + 1) % 256));   // another way, and back
+  ok(gpt_->append((way[5] + 1) % 256));  // another way, and back
   ok(gpt_->back(1));
   for (int i = 0; i < 10; ++i) ok(gpt_->step(hot));
   QCOMPARE(gpt_->now()->ids, way);
@@ -248,7 +248,8 @@ void TestSession::failures_leave_everything_as_it_was() {
     if (result) return QString("was not refused: %1").arg(says);
     if (result.error().fault != Fault::Given) return QString("has another fault: %1").arg(says);
     if (!QString(result.error().text.c_str()).contains(says)) return QString(result.error().text.c_str());
-    if (gpt_->now() != before || gpt_->step_now() != 3 || gpt_->steps_known() != 3) return QString("changed the session");
+    if (gpt_->now() != before || gpt_->step_now() != 3 || gpt_->steps_known() != 3)
+      return QString("changed the session");
     return QString();
   };
   QCOMPARE(refused(gpt_->read_ids({}), "empty"), QString());
@@ -283,10 +284,10 @@ void TestSession::an_encoder_does_not_step() {
 
 void TestSession::bytes_are_measured() {
   const ModelSpec& spec = gpt_->model()->spec;
-  const size_t per_token = static_cast<size_t>(2 * spec.n_layers() * spec.d_model) * sizeof(float);   // K and V
+  const size_t per_token = static_cast<size_t>(2 * spec.n_layers() * spec.d_model) * sizeof(float);  // K and V
   const auto step = ok(gpt_->read_ids(ids(20)));
   QCOMPARE(step->cache_used_bytes(), 20 * per_token);
-  QCOMPARE(step->cache_allocated_bytes(), 32 * per_token);   // whole pages of 16
+  QCOMPARE(step->cache_allocated_bytes(), 32 * per_token);  // whole pages of 16
   QVERIFY(step->arena_bytes >= step->cache_allocated_bytes());
   for (int i = 0; i < 13; ++i) ok(gpt_->step({}));
   QCOMPARE(gpt_->now()->cache_allocated_bytes(), 48 * per_token);

@@ -29,9 +29,21 @@ class TestHouse : public QObject {
 };
 
 void TestHouse::the_root_holds_what_everyone_expects() {
-  static const std::set<std::string> expected = {
-      ".ci",   ".clang-format", ".git", ".gitignore", "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md",
-      "app",   "assets",        "dev",  "engine",     "gpu",            "tests",             "widgets"};
+  static const std::set<std::string> expected = {".ci",
+                                                 ".clang-format",
+                                                 ".git",
+                                                 ".gitignore",
+                                                 "CMakeLists.txt",
+                                                 "CMakePresets.json",
+                                                 "LICENSE",
+                                                 "README.md",
+                                                 "app",
+                                                 "assets",
+                                                 "dev",
+                                                 "engine",
+                                                 "gpu",
+                                                 "tests",
+                                                 "widgets"};
   std::string faults;
   for (const auto& entry : std::filesystem::directory_iterator(CUTAWAY_SOURCE_DIR)) {
     const std::string name = entry.path().filename().string();
@@ -91,7 +103,7 @@ void TestHouse::every_word_is_said_somewhere() {
       for (std::sregex_iterator it(line.begin(), line.end(), use), end; it != end; ++it)
         if (is_source(file) || file.ends_with(".inc")) said.insert((*it)[1]);
     }
-  for (const SourceFile& file : tree_)   // views.inc names a view's word without its enum
+  for (const SourceFile& file : tree_)  // views.inc names a view's word without its enum
     if (file.path == "widgets/views/views.inc")
       for (const std::string& line : file.lines)
         for (const std::string& key : keys)
@@ -118,11 +130,13 @@ void TestHouse::shaders_have_a_head() {
 
 void TestHouse::no_machine_in_the_tree() {
   // Written in pieces, so that this file does not find itself.
-  static const std::regex machine(std::string("(^|[^A-Za-z0-9_.])/(") + "work|farm|root|home/[a-z]+)/|/" + "w/[a-z]+/|/opt" + "/oracle");
+  static const std::regex machine(std::string("(^|[^A-Za-z0-9_.])/(") + "work|farm|root|home/[a-z]+)/|/" +
+                                  "w/[a-z]+/|/opt" + "/oracle");
   std::string faults;
   for (const SourceFile& file : tree_)
     for (size_t i = 0; i < file.lines.size(); ++i)
-      if (std::regex_search(file.lines[i], machine)) faults += file.place(i) + ": " + file.lines[i].substr(0, 120) + "\n";
+      if (std::regex_search(file.lines[i], machine))
+        faults += file.place(i) + ": " + file.lines[i].substr(0, 120) + "\n";
   report(faults);
 }
 
@@ -131,7 +145,8 @@ void TestHouse::nothing_is_left_for_later() {
   std::string faults;
   for (const SourceFile& file : tree_)
     for (size_t i = 0; i < file.lines.size(); ++i)
-      if (is_source(file) && std::regex_search(file.lines[i], later)) faults += file.place(i) + ": " + file.lines[i] + "\n";
+      if (is_source(file) && std::regex_search(file.lines[i], later))
+        faults += file.place(i) + ": " + file.lines[i] + "\n";
   report(faults);
 }
 

@@ -41,7 +41,8 @@ std::vector<Include> includes_of(const std::vector<SourceFile>& tree) {
     if (!file.ends_with(".cpp") && !file.ends_with(".h") && !file.ends_with(".inc")) continue;
     for (size_t i = 0; i < file.lines.size(); ++i) {
       std::smatch m;
-      if (std::regex_match(file.lines[i], m, line_form)) found.push_back({m[1], file.place(i), file.folder(), file.path});
+      if (std::regex_match(file.lines[i], m, line_form))
+        found.push_back({m[1], file.place(i), file.folder(), file.path});
     }
   }
   return found;
@@ -60,7 +61,8 @@ std::string fault(const Include& include) {
   for (const World& world : worlds()) {
     if (!std::regex_match(include.header, world.headers)) continue;
     if (std::find(world.folders.begin(), world.folders.end(), include.folder) == world.folders.end())
-      return include.place + ": " + include.header + " is " + world.name + ", which belongs to " + world.folders.front() + "/";
+      return include.place + ": " + include.header + " is " + world.name + ", which belongs to " +
+             world.folders.front() + "/";
   }
   static const std::regex header_about_json(".*/json[a-z_]*\\.h"), any_header(".*\\.h");
   if (include.header == "nlohmann/json.hpp" && std::regex_match(include.file, any_header) &&
@@ -96,20 +98,34 @@ void TestLaw::the_law_can_be_broken_data() {
   QTest::addColumn<QString>("folder");
   QTest::addColumn<QString>("header");
   QTest::addColumn<bool>("lawful");
-  QTest::addRow("engine sees Vulkan") << "engine" << "vulkan/vulkan.h" << false;
-  QTest::addRow("engine sees gpu") << "engine" << "gpu/device.h" << false;
-  QTest::addRow("engine sees Eigen") << "engine" << "Eigen/Dense" << true;
-  QTest::addRow("gpu sees Qt") << "gpu" << "QString" << false;
-  QTest::addRow("gpu sees engine") << "gpu" << "engine/graph.h" << true;
-  QTest::addRow("widgets see Qt") << "widgets" << "QtGui/QImage" << false;
-  QTest::addRow("widgets see volk") << "widgets" << "volk.h" << false;
-  QTest::addRow("widgets see app") << "widgets" << "app/engine.h" << false;
-  QTest::addRow("widgets see ImGui") << "widgets" << "imgui.h" << true;
-  QTest::addRow("app sees Qt") << "app" << "QWidget" << true;
-  QTest::addRow("app sees ImGui") << "app" << "imgui.h" << false;
-  QTest::addRow("app sees widgets") << "app" << "widgets/view.h" << true;
-  QTest::addRow("a way around") << "app" << "../gpu/device.h" << false;
-  QTest::addRow("engine sees a test") << "engine" << "tests/support/oracle.h" << false;
+  QTest::addRow("engine sees Vulkan") << "engine"
+                                      << "vulkan/vulkan.h" << false;
+  QTest::addRow("engine sees gpu") << "engine"
+                                   << "gpu/device.h" << false;
+  QTest::addRow("engine sees Eigen") << "engine"
+                                     << "Eigen/Dense" << true;
+  QTest::addRow("gpu sees Qt") << "gpu"
+                               << "QString" << false;
+  QTest::addRow("gpu sees engine") << "gpu"
+                                   << "engine/graph.h" << true;
+  QTest::addRow("widgets see Qt") << "widgets"
+                                  << "QtGui/QImage" << false;
+  QTest::addRow("widgets see volk") << "widgets"
+                                    << "volk.h" << false;
+  QTest::addRow("widgets see app") << "widgets"
+                                   << "app/engine.h" << false;
+  QTest::addRow("widgets see ImGui") << "widgets"
+                                     << "imgui.h" << true;
+  QTest::addRow("app sees Qt") << "app"
+                               << "QWidget" << true;
+  QTest::addRow("app sees ImGui") << "app"
+                                  << "imgui.h" << false;
+  QTest::addRow("app sees widgets") << "app"
+                                    << "widgets/view.h" << true;
+  QTest::addRow("a way around") << "app"
+                                << "../gpu/device.h" << false;
+  QTest::addRow("engine sees a test") << "engine"
+                                      << "tests/support/oracle.h" << false;
 }
 
 void TestLaw::the_law_can_be_broken() {

@@ -9,7 +9,7 @@
 #include <vector>
 
 struct SourceFile {
-  std::string path;                // from the root: "engine/graph.h"
+  std::string path;  // from the root: "engine/graph.h"
   std::vector<std::string> lines;
 
   std::string place(size_t line) const { return path + ":" + std::to_string(line + 1); }
@@ -26,10 +26,11 @@ inline SourceFile read_source(const std::filesystem::path& root, const std::file
 
 /// Every text file below the root, except what .gitignore leaves out; sorted by path.
 inline std::vector<SourceFile> read_tree(const std::filesystem::path& root) {
-  static const std::vector<std::string> text = {".cpp", ".h",    ".inc", ".comp", ".vert", ".frag", ".glsl", ".py",
-                                                ".md",  ".txt",  ".sh",  ".json", ".supp", ""};
+  static const std::vector<std::string> text = {".cpp", ".h",  ".inc", ".comp", ".vert", ".frag", ".glsl",
+                                                ".py",  ".md", ".txt", ".sh",   ".json", ".supp", ""};
   std::vector<SourceFile> tree;
-  for (auto it = std::filesystem::recursive_directory_iterator(root); it != std::filesystem::recursive_directory_iterator(); ++it) {
+  for (auto it = std::filesystem::recursive_directory_iterator(root);
+       it != std::filesystem::recursive_directory_iterator(); ++it) {
     const std::string name = it->path().filename().string();
     if (it->is_directory()) {
       if (name == ".git" || name == ".cache" || name == "__pycache__" || (it.depth() == 0 && name.starts_with("build")))

@@ -17,7 +17,7 @@
 namespace cutaway::tests {
 namespace {
 
-constexpr double tolerance = 1e-4;   // max|a - b| / max(1, max|b|)
+constexpr double tolerance = 1e-4;  // max|a - b| / max(1, max|b|)
 
 std::vector<float> floats(const cutaway::FileTensor& tensor) {
   std::vector<float> values(static_cast<size_t>(elements(tensor.shape)));
@@ -79,7 +79,8 @@ void TestGoldens::folders() {
     const QString folder = all.filePath(name);
     if (!QFile::exists(folder + "/golden.safetensors") || !QFile::exists(folder + "/config.json")) continue;
     for (size_t b = 0; b < contenders_.size(); ++b)
-      QTest::addRow("%s on %s", qPrintable(name), contenders_[b].backend->info().name.c_str()) << folder << static_cast<int>(b);
+      QTest::addRow("%s on %s", qPrintable(name), contenders_[b].backend->info().name.c_str())
+          << folder << static_cast<int>(b);
   }
 }
 
@@ -97,7 +98,7 @@ void TestGoldens::hold_against_golden(int64_t piece) {
   QVERIFY2(got, got ? "" : got.error().text.c_str());
   size_t compared = 0;
   for (const cutaway::FileTensor& want : (*golden)->tensors()) {
-    if (want.name == "input_ids" || want.name == "pooled") continue;   // pooled: before it is made of length 1
+    if (want.name == "input_ids" || want.name == "pooled") continue;  // pooled: before it is made of length 1
     const double off = difference(named(*got, want.name), floats(want));
     QVERIFY2(off <= tolerance, qPrintable(QString("%1 is off by %2").arg(want.name.c_str()).arg(off)));
     ++compared;
@@ -184,22 +185,26 @@ void TestGoldens::gpt_nano_activations() {
     const auto begin = all.begin() + static_cast<int64_t>(batch * all.size() / 3);
     return std::vector<float>(begin, begin + static_cast<int64_t>(all.size() / 3));
   };
-  const auto by_head = [&](const std::string& name, size_t batch) {   // (H, T, Dh) as rows
+  const auto by_head = [&](const std::string& name, size_t batch) {  // (H, T, Dh) as rows
     const auto values = part(name, batch);
     return as_rows({{3, 11, 16}, {values.begin(), values.end()}});
   };
   for (const Contender& on : contenders_)
     for (size_t batch = 0; batch < 3; ++batch) {
-      const std::vector<int32_t> ids(idx.begin() + static_cast<int64_t>(batch) * 11, idx.begin() + static_cast<int64_t>(batch + 1) * 11);
+      const std::vector<int32_t> ids(idx.begin() + static_cast<int64_t>(batch) * 11,
+                                     idx.begin() + static_cast<int64_t>(batch + 1) * 11);
       const auto got = run(on.backend, model, all_taps(*model->graph), ids, MaskRule{});
       QVERIFY2(got, got ? "" : got.error().text.c_str());
       for (const char* name : {"q", "k", "v"})
-        QVERIFY(difference(named(*got, std::string("layers.0.attn.") + name), by_head(std::string("ref.") + name, batch)) <= tolerance);
+        QVERIFY(difference(named(*got, std::string("layers.0.attn.") + name),
+                           by_head(std::string("ref.") + name, batch)) <= tolerance);
       QVERIFY(difference(named(*got, "hidden.embed"), part("ref.x", batch)) <= tolerance);
       QVERIFY(difference(named(*got, "layers.0.attn.probs"), part("ref.attSm", batch)) <= tolerance);
       for (int i = 0; i < 3; ++i) {
-        QVERIFY(difference(named(*got, fmt::format("hidden.{}", i)), part(fmt::format("ref.block{}", i), batch)) <= tolerance);
-        QVERIFY(difference(named(*got, fmt::format("layers.{}.attn.probs", i)), part(fmt::format("f64.attn_probs.{}", i), batch)) <= tolerance);
+        QVERIFY(difference(named(*got, fmt::format("hidden.{}", i)), part(fmt::format("ref.block{}", i), batch)) <=
+                tolerance);
+        QVERIFY(difference(named(*got, fmt::format("layers.{}.attn.probs", i)),
+                           part(fmt::format("f64.attn_probs.{}", i), batch)) <= tolerance);
       }
       QVERIFY(difference(got->logits, part("f64.logits", batch)) <= tolerance);
     }

@@ -1,4 +1,5 @@
-// The program against other people's answers: tests/goldens (Hugging Face transformers, nanoGPT's body) and, where it is,
+// The program against other people's answers: tests/goldens (Hugging Face transformers, nanoGPT's body) and, where it
+// is,
 // ../shared/data (minGPT's gpt-nano, which sorts letters).
 #pragma once
 

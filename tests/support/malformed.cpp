@@ -60,8 +60,10 @@ std::function<void(const QString&)> config_with(const QJsonObject& changes) {
   return [changes](const QString& folder) {
     QJsonObject config = tiny_gpt2_config();
     for (auto it = changes.begin(); it != changes.end(); ++it) {
-      if (it.value().isNull()) config.remove(it.key());
-      else config[it.key()] = it.value();
+      if (it.value().isNull())
+        config.remove(it.key());
+      else
+        config[it.key()] = it.value();
     }
     write_file(folder + "/config.json", json(config));
   };

@@ -15,10 +15,10 @@ namespace cutaway::tests {
 struct Malformed {
   const char* name;
   std::function<void(const QString& folder)> spoil;
-  QByteArrayList says;              // all of them stand in the one line on stderr
+  QByteArrayList says;  // all of them stand in the one line on stderr
   /// FOLDER and OUT are put in; empty: run FOLDER --ids 1,2,3 --steps 2 --trace OUT/t.safetensors
   QStringList call = {};
-  bool may_run = false;             // odd but lawful: exit code 0 will do as well
+  bool may_run = false;  // odd but lawful: exit code 0 will do as well
 };
 
 /// Runs the case in folders of its own. Nothing when the program did as it must: exit code 2, one line that says what

@@ -64,10 +64,14 @@ Row layer_norm(const Named& weights, const std::string& name, const Row& x, doub
 
 double activate(Activation kind, double z) {
   switch (kind) {
-    case Activation::GeluErf: return z / 2 * (1 + std::erf(z / std::sqrt(2.)));
-    case Activation::GeluTanh: return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
-    case Activation::Relu: return z > 0 ? z : 0;
-    case Activation::Tanh: return std::tanh(z);
+    case Activation::GeluErf:
+      return z / 2 * (1 + std::erf(z / std::sqrt(2.)));
+    case Activation::GeluTanh:
+      return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
+    case Activation::Relu:
+      return z > 0 ? z : 0;
+    case Activation::Tanh:
+      return std::tanh(z);
   }
   return 0;
 }
@@ -103,8 +107,10 @@ class Forward {
       : spec_(model.spec), weights_(model), ids_(ids), mask_(mask) {}
 
   std::map<std::string, Values> run() {
-    if (spec_.architecture == "bert") bert();
-    else gpt();
+    if (spec_.architecture == "bert")
+      bert();
+    else
+      gpt();
     return std::move(said_);
   }
 
@@ -137,7 +143,7 @@ class Forward {
         for (double s : score) total += std::isinf(s) ? 0 : std::exp(s - most);
         lse.at[h * n + i] = most + std::log(total);
         for (int64_t j = 0; j < n; ++j) {
-          if (std::isinf(score[j])) continue;   // masked: no weight at all
+          if (std::isinf(score[j])) continue;  // masked: no weight at all
           const double p = std::exp(score[j] - most) / total;
           probs.at[(h * n + i) * n + j] = p;
           for (int64_t d = h * Dh; d < (h + 1) * Dh; ++d) context[i][d] += p * v[j][d];
@@ -186,7 +192,8 @@ class Forward {
   void bert() {
     Rows x;
     for (size_t t = 0; t < T(); ++t) {
-      const Row token = weights_.row("word_embeddings.weight", ids_[t]), segment = weights_.row("token_type_embeddings.weight", 0);
+      const Row token = weights_.row("word_embeddings.weight", ids_[t]),
+                segment = weights_.row("token_type_embeddings.weight", 0);
       const Row all = sum(sum(token, segment), weights_.row("position_embeddings.weight", static_cast<int64_t>(t)));
       x.push_back(layer_norm(weights_, "embed_norm", all, spec_.norm_eps));
     }
@@ -196,7 +203,8 @@ class Forward {
       const Rows mixed = attention(i, x);
       for (size_t t = 0; t < T(); ++t) {
         x[t] = layer_norm(weights_, layer + "attn_norm", sum(x[t], mixed[t]), spec_.norm_eps);
-        x[t] = layer_norm(weights_, layer + "mlp_norm", sum(x[t], ffn(i, layer + "mlp.up", layer + "mlp.down", x[t])), spec_.norm_eps);
+        x[t] = layer_norm(weights_, layer + "mlp_norm", sum(x[t], ffn(i, layer + "mlp.up", layer + "mlp.down", x[t])),
+                          spec_.norm_eps);
       }
       said_["hidden." + std::to_string(i)] = as_values(x);
     }
@@ -205,7 +213,8 @@ class Forward {
     Rows logits;
     for (const Row& row : x) {
       const Row h = activate(Activation::GeluErf, linear(weights_, "head.transform", row));
-      logits.push_back(linear(weights_, "word_embeddings.weight", "head.bias", layer_norm(weights_, "head.norm", h, spec_.norm_eps)));
+      logits.push_back(linear(weights_, "word_embeddings.weight", "head.bias",
+                              layer_norm(weights_, "head.norm", h, spec_.norm_eps)));
     }
     said_["logits"] = as_values(logits);
   }
@@ -235,10 +244,14 @@ class Forward {
 
 bool oracle_allows(const MaskRule& mask, int64_t i, int64_t j) {
   switch (mask.kind) {
-    case MaskRule::Kind::Causal: return j <= i;
-    case MaskRule::Kind::Bidirectional: return true;
-    case MaskRule::Kind::Prefix: return j <= i || j < mask.n;
-    case MaskRule::Kind::Window: return i - mask.n < j && j <= i;
+    case MaskRule::Kind::Causal:
+      return j <= i;
+    case MaskRule::Kind::Bidirectional:
+      return true;
+    case MaskRule::Kind::Prefix:
+      return j <= i || j < mask.n;
+    case MaskRule::Kind::Window:
+      return i - mask.n < j && j <= i;
     case MaskRule::Kind::Custom:
       return i < mask.bits->queries && j < mask.bits->keys ? mask.bits->get(i, j) : j <= i;
   }

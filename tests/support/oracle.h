@@ -13,11 +13,12 @@ namespace cutaway::tests {
 
 struct Values {
   std::vector<int64_t> shape;
-  std::vector<double> at;   // row-major
+  std::vector<double> at;  // row-major
 };
 
-/// Every public tensor of one pass over `ids`, by its path in the trace: "hidden.embed", "layers.0.attn.probs" (H, T, T)
-/// with 0 where masked, ".q", ".k", ".v" (H, T, Dh), ".context" (H, T, Dh), ".lse" (H, T), "logits" (T, V), "pooled" (D).
+/// Every public tensor of one pass over `ids`, by its path in the trace: "hidden.embed", "layers.0.attn.probs" (H, T,
+/// T) with 0 where masked, ".q", ".k", ".v" (H, T, Dh), ".context" (H, T, Dh), ".lse" (H, T), "logits" (T, V), "pooled"
+/// (D).
 std::map<std::string, Values> oracle(const Model& model, std::span<const int32_t> ids, const MaskRule& mask);
 
 /// What a mask's words mean, written again from spec/dense.md 1.4.

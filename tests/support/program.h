@@ -12,7 +12,7 @@ struct Outcome {
   int code = -1;
   QByteArray out, err;
 
-  QByteArrayList error_lines() const;   // those of stderr that say something
+  QByteArrayList error_lines() const;  // those of stderr that say something
 };
 
 /// build/…/cutaway with those arguments and no display; at most `seconds` and 6 GiB of addresses (less under the

@@ -46,7 +46,9 @@ Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, 
   const int64_t n = static_cast<int64_t>(ids.size());
   for (int64_t past = 0; past < n;) {
     const int64_t t = piece ? std::min(piece, n - past) : n;
-    Feed feed{.ids = std::span(ids).subspan(static_cast<size_t>(past), static_cast<size_t>(t)), .past = past, .masks = step->masks};
+    Feed feed{.ids = std::span(ids).subspan(static_cast<size_t>(past), static_cast<size_t>(t)),
+              .past = past,
+              .masks = step->masks};
     if (model->graph->logits != no_node) feed.logits_begin = past, feed.logits_end = past + t;
     Output out;
     if (auto ran = (*plan)->run(feed, step->state, step->recording, out); !ran) return ran.error();
@@ -56,7 +58,8 @@ Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, 
   }
   for (NodeId id : taps) {
     const PagedRows* rows = step->rows(id);
-    if (!rows || rows->rows() != n) return error("{} has {} rows, not {}", (*model->graph)[id].path, rows ? rows->rows() : -1, n);
+    if (!rows || rows->rows() != n)
+      return error("{} has {} rows, not {}", (*model->graph)[id].path, rows ? rows->rows() : -1, n);
     std::vector<float>& values = result.rows[(*model->graph)[id].path];
     values.resize(rows->used_bytes() / sizeof(float));
     if (auto read = backend->read(*rows, 0, n, values.data()); !read) return read.error();
@@ -67,8 +70,8 @@ Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, 
 
 Result<std::vector<float>> probs(const Run& run, NodeId node, int64_t head) {
   const int64_t n = run.step->positions();
-  const auto tile = run.step->backend->tile({.step = run.step, .probs = node, .head = head, .queries = {0, n},
-                                             .keys = {0, n}, .rows = n, .columns = n});
+  const auto tile = run.step->backend->tile(
+      {.step = run.step, .probs = node, .head = head, .queries = {0, n}, .keys = {0, n}, .rows = n, .columns = n});
   if (!tile) return tile.error();
   return tile->values;
 }
@@ -76,7 +79,7 @@ Result<std::vector<float>> probs(const Run& run, NodeId node, int64_t head) {
 std::vector<double> as_rows(const Values& values) {
   const std::vector<int64_t>& shape = values.shape;
   if (shape.size() < 2) return values.at;
-  const bool per_head = shape.size() == 3;      // (H, T, Dh); otherwise lse (H, T)
+  const bool per_head = shape.size() == 3;  // (H, T, Dh); otherwise lse (H, T)
   const int64_t H = shape[0], T = shape[1], width = per_head ? shape[2] : 1;
   std::vector<double> rows(values.at.size());
   for (int64_t h = 0; h < H; ++h)

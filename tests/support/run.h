@@ -20,8 +20,8 @@ Taps all_taps(const Graph& graph);
 
 struct Run {
   SnapshotPtr step;
-  std::vector<float> logits, pooled;                 // (T, V), empty without a head; (D)
-  std::map<std::string, std::vector<float>> rows;    // by path, (T, width)
+  std::vector<float> logits, pooled;               // (T, V), empty without a head; (D)
+  std::map<std::string, std::vector<float>> rows;  // by path, (T, width)
 };
 
 /// Feeds ids in pieces of at most `piece` tokens (0: all at once) and asks for the logits of every position.

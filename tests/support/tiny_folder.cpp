@@ -49,7 +49,7 @@ QList<FileTensor> tiny_gpt2_tensors() {
 }
 
 QJsonObject tiny_gpt2_config() {
-  return {{"model_type", "gpt2"}, {"n_embd", 16},      {"n_layer", 2},      {"n_head", 2},
+  return {{"model_type", "gpt2"}, {"n_embd", 16},      {"n_layer", 2},        {"n_head", 2},
           {"n_positions", 32},    {"vocab_size", 260}, {"eos_token_id", 258}, {"layer_norm_epsilon", 1e-5}};
 }
 
@@ -59,8 +59,9 @@ QJsonObject tiny_tokenizer() {
   vocab["he"] = 256;
   vocab["the"] = 257;
   vocab["<|endoftext|>"] = 258;
-  const QJsonObject bytes{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-  const QJsonObject end{{"id", 258},      {"content", "<|endoftext|>"}, {"single_word", false}, {"lstrip", false},
+  const QJsonObject bytes{
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  const QJsonObject end{{"id", 258},       {"content", "<|endoftext|>"}, {"single_word", false}, {"lstrip", false},
                         {"rstrip", false}, {"normalized", false},        {"special", true}};
   const QJsonObject model{{"type", "BPE"},
                           {"dropout", QJsonValue::Null},
@@ -70,9 +71,15 @@ QJsonObject tiny_tokenizer() {
                           {"fuse_unk", false},
                           {"vocab", vocab},
                           {"merges", QJsonArray{"h e", "t he"}}};
-  return {{"version", "1.0"},      {"truncation", QJsonValue::Null}, {"padding", QJsonValue::Null},
-          {"added_tokens", QJsonArray{end}}, {"normalizer", QJsonValue::Null}, {"pre_tokenizer", bytes},
-          {"post_processor", bytes}, {"decoder", bytes},             {"model", model}};
+  return {{"version", "1.0"},
+          {"truncation", QJsonValue::Null},
+          {"padding", QJsonValue::Null},
+          {"added_tokens", QJsonArray{end}},
+          {"normalizer", QJsonValue::Null},
+          {"pre_tokenizer", bytes},
+          {"post_processor", bytes},
+          {"decoder", bytes},
+          {"model", model}};
 }
 
 QByteArray json(const QJsonObject& object) { return QJsonDocument(object).toJson(QJsonDocument::Compact); }
@@ -83,8 +90,8 @@ QByteArray safetensors_header(const QList<FileTensor>& tensors) {
   for (const FileTensor& t : tensors) {
     QByteArrayList shape;
     for (qint64 side : t.shape) shape << QByteArray::number(side);
-    header += ",\"" + t.name + "\":{\"dtype\":\"" + t.dtype + "\",\"shape\":[" + shape.join(",") + "],\"data_offsets\":[" +
-              QByteArray::number(at) + "," + QByteArray::number(at + t.data.size()) + "]}";
+    header += ",\"" + t.name + "\":{\"dtype\":\"" + t.dtype + "\",\"shape\":[" + shape.join(",") +
+              "],\"data_offsets\":[" + QByteArray::number(at) + "," + QByteArray::number(at + t.data.size()) + "]}";
     at += t.data.size();
   }
   return header + "}";

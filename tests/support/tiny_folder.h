@@ -9,12 +9,13 @@
 namespace cutaway::tests {
 
 struct FileTensor {
-  QByteArray name, dtype;          // "h.0.ln_1.weight", "F32"
+  QByteArray name, dtype;  // "h.0.ln_1.weight", "F32"
   QList<qint64> shape;
   QByteArray data;
 };
 
-/// 2 layers, D 16, 2 heads, 32 positions, 260 entries; linears [in, out] as hub files have them. Values are a fixed wave.
+/// 2 layers, D 16, 2 heads, 32 positions, 260 entries; linears [in, out] as hub files have them. Values are a fixed
+/// wave.
 QList<FileTensor> tiny_gpt2_tensors();
 QJsonObject tiny_gpt2_config();
 /// Byte-level BPE: the 256 bytes, "he" 256, "the" 257, "<|endoftext|>" 258.

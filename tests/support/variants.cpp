@@ -9,7 +9,7 @@
 namespace cutaway::tests {
 namespace {
 
-constexpr int64_t T = 33;   // not a multiple of a page, of a vector, or of a shader's group
+constexpr int64_t T = 33;  // not a multiple of a page, of a vector, or of a shader's group
 
 MaskRule rule(MaskRule::Kind kind, int64_t n = 0) { return {kind, n, nullptr}; }
 
@@ -42,8 +42,8 @@ std::vector<float> everything(const Run& run) {
 }  // namespace
 
 // A run that must succeed; the running test ends when it does not.
-#define RUN(name, ...)                                             \
-  const auto name##_result = run(__VA_ARGS__);                     \
+#define RUN(name, ...)                                                              \
+  const auto name##_result = run(__VA_ARGS__);                                      \
   QVERIFY2(name##_result, name##_result ? "" : name##_result.error().text.c_str()); \
   const Run& name = *name##_result
 
@@ -78,7 +78,11 @@ void TestVariants::hold_against_oracle(const Variant& variant, const MaskRule& m
   const auto want = oracle(model, ids, mask);
   const auto hold = [&](const std::string& path, double found, double allowed) {
     QVERIFY2(found <= allowed, qPrintable(QString("%1 of %2 tokens under %3 is off by %4, more than %5")
-                                              .arg(path.c_str()).arg(tokens).arg(mask.text().c_str()).arg(found).arg(allowed)));
+                                              .arg(path.c_str())
+                                              .arg(tokens)
+                                              .arg(mask.text().c_str())
+                                              .arg(found)
+                                              .arg(allowed)));
   };
   for (const auto& [path, rows] : got.rows) {
     QVERIFY2(want.contains(path), path.c_str());
@@ -95,8 +99,11 @@ void TestVariants::hold_against_oracle(const Variant& variant, const MaskRule& m
       for (int64_t i = 0; i < tokens; ++i)
         for (int64_t j = 0; j < tokens; ++j) {
           const float cell = (*tile)[static_cast<size_t>(i * tokens + j)];
-          if (!oracle_allows(mask, i, j)) QCOMPARE(cell, masked_cell);
-          else hold((*model.graph)[node].path, std::abs(cell - dense[static_cast<size_t>((h * tokens + i) * tokens + j)]), variant.on.probs);
+          if (!oracle_allows(mask, i, j))
+            QCOMPARE(cell, masked_cell);
+          else
+            hold((*model.graph)[node].path, std::abs(cell - dense[static_cast<size_t>((h * tokens + i) * tokens + j)]),
+                 variant.on.probs);
         }
     }
   }
@@ -104,8 +111,8 @@ void TestVariants::hold_against_oracle(const Variant& variant, const MaskRule& m
 
 void TestVariants::agrees_with_the_oracle() {
   const Variant variant = fetch();
-  for (const MaskRule& mask : {variant.model->spec.masks[0], rule(MaskRule::Kind::Window, 5), rule(MaskRule::Kind::Prefix, 4),
-                               rule(MaskRule::Kind::Bidirectional), painted(T)}) {
+  for (const MaskRule& mask : {variant.model->spec.masks[0], rule(MaskRule::Kind::Window, 5),
+                               rule(MaskRule::Kind::Prefix, 4), rule(MaskRule::Kind::Bidirectional), painted(T)}) {
     hold_against_oracle(variant, mask, T);
     if (QTest::currentTestFailed()) return;
   }
@@ -167,7 +174,8 @@ void TestVariants::bidirectional_rows_see_everything() {
   const std::vector<float>&was = before.rows.at(last), &is = after.rows.at(last);
   const size_t width = was.size() / T;
   for (size_t i = 0; i < T; ++i)
-    QVERIFY2(std::memcmp(&was[i * width], &is[i * width], width * sizeof(float)) != 0, qPrintable(QString("row %1").arg(i)));
+    QVERIFY2(std::memcmp(&was[i * width], &is[i * width], width * sizeof(float)) != 0,
+             qPrintable(QString("row %1").arg(i)));
 }
 
 void TestVariants::rows_of_probs_sum_to_one() {
@@ -185,7 +193,8 @@ void TestVariants::rows_of_probs_sum_to_one() {
           int64_t cells = 0;
           for (int64_t j = 0; j < T; ++j)
             if (const float p = (*map)[static_cast<size_t>(i * T + j)]; p != masked_cell) sum += p, ++cells;
-          QVERIFY2(cells ? std::abs(sum - 1) <= 1e-5 : sum == 0, qPrintable(QString("row %1 sums to %2").arg(i).arg(sum, 0, 'g', 9)));
+          QVERIFY2(cells ? std::abs(sum - 1) <= 1e-5 : sum == 0,
+                   qPrintable(QString("row %1 sums to %2").arg(i).arg(sum, 0, 'g', 9)));
         }
       }
   }
@@ -214,7 +223,8 @@ void TestVariants::unequal_masks_give_unequal_logits() {
   const auto ids = random_ids(variant.model->spec, T);
   const MaskRule causal = rule(MaskRule::Kind::Causal);
   RUN(a, variant.on.backend, variant.model, all_taps(*variant.model->graph), ids, causal);
-  for (const MaskRule& other : {rule(MaskRule::Kind::Window, T - 1), rule(MaskRule::Kind::Prefix, 2), rule(MaskRule::Kind::Bidirectional)}) {
+  for (const MaskRule& other :
+       {rule(MaskRule::Kind::Window, T - 1), rule(MaskRule::Kind::Prefix, 2), rule(MaskRule::Kind::Bidirectional)}) {
     RUN(b, variant.on.backend, variant.model, all_taps(*variant.model->graph), ids, other);
     QVERIFY2(!same_bits(everything(a), everything(b)), other.text().c_str());
   }
@@ -226,13 +236,17 @@ void TestVariants::forking_the_cache_changes_nothing_behind() {
   const Graph& graph = *variant.model->graph;
   const auto ids = random_ids(variant.model->spec, T);
   auto other = ids;
-  for (size_t i = 20; i < other.size(); ++i) other[i] = (other[i] + 1) % static_cast<int32_t>(variant.model->spec.vocab_size);
+  for (size_t i = 20; i < other.size(); ++i)
+    other[i] = (other[i] + 1) % static_cast<int32_t>(variant.model->spec.vocab_size);
   const auto plan = variant.on.backend->compile(variant.model, default_taps(graph));
   QVERIFY(plan);
   const auto feed = [&](Snapshot& step, const std::vector<int32_t>& from, int64_t begin, int64_t end) {
     Output out;
     const Feed feed{.ids = std::span(from).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
-                    .past = begin, .masks = {rule(MaskRule::Kind::Causal)}, .logits_begin = end - 1, .logits_end = end};
+                    .past = begin,
+                    .masks = {rule(MaskRule::Kind::Causal)},
+                    .logits_begin = end - 1,
+                    .logits_end = end};
     const auto ran = (*plan)->run(feed, step.state, step.recording, out);
     if (!ran) qFatal("%s", ran.error().text.c_str());
     return out.logits;
@@ -240,7 +254,7 @@ void TestVariants::forking_the_cache_changes_nothing_behind() {
   Snapshot at_20{.state = empty_state(graph, variant.on.backend->arena()),
                  .recording = empty_recording(graph, default_taps(graph), variant.on.backend->arena())};
   feed(at_20, ids, 0, 20);
-  Snapshot one_way = at_20, another = at_20, once_more = at_20;   // page tables are copied, rows are shared
+  Snapshot one_way = at_20, another = at_20, once_more = at_20;  // page tables are copied, rows are shared
   const auto first = feed(one_way, ids, 20, T);
   feed(another, other, 20, T);
   QVERIFY2(same_bits(feed(once_more, ids, 20, T), first), "the same way again gives other bits");

@@ -1,5 +1,5 @@
-// The laws that every architecture keeps on every back end, as one table: architectures() x corners() x back ends. A new
-// architecture is tested the day it is listed.
+// The laws that every architecture keeps on every back end, as one table: architectures() x corners() x back ends. A
+// new architecture is tested the day it is listed.
 #pragma once
 
 #include <QObject>
@@ -50,7 +50,7 @@ class TestVariants : public QObject {
   struct Variant {
     ModelPtr model;
     Contender on;
-    bool cached = false;   // keys and values are kept from step to step
+    bool cached = false;  // keys and values are kept from step to step
   };
   void variants();
   Variant fetch();
