@@ -8,7 +8,7 @@ namespace cutaway {
 namespace {
 
 constexpr size_t most_wishes = 1024;
-constexpr int64_t band_cells = int64_t{1} << 20;   // about 6 ms of q . k on one core
+constexpr int64_t band_cells = int64_t{1} << 20;  // about 6 ms of q . k on one core
 
 size_t bytes_of(const Tile& tile) { return (tile.values.size() + tile.row_max.size()) * sizeof(float) + sizeof(Tile); }
 
@@ -75,8 +75,9 @@ std::shared_ptr<const Tile> WaitingTiles::best(const TileRequest& request) {
 
 size_t HashTileRequest::operator()(const TileRequest& r) const noexcept {
   size_t hash = std::hash<const void*>()(r.step.get());
-  for (const int64_t part : {int64_t{r.probs}, r.head, r.queries.begin, r.queries.end, r.keys.begin, r.keys.end, r.rows,
-                             r.columns, static_cast<int64_t>(r.heads) * 4 + static_cast<int64_t>(r.reduce) * 2 + r.without_sink})
+  for (const int64_t part :
+       {int64_t{r.probs}, r.head, r.queries.begin, r.queries.end, r.keys.begin, r.keys.end, r.rows, r.columns,
+        static_cast<int64_t>(r.heads) * 4 + static_cast<int64_t>(r.reduce) * 2 + r.without_sink})
     hash = hash * 0x9E3779B97F4A7C15u + static_cast<size_t>(part) + (hash >> 29);
   return hash;
 }

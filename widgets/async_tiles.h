@@ -26,7 +26,7 @@ class AsyncTiles final : public TileSource {
  public:
   /// `ready` is called on the worker thread whenever a better tile is there: only post an event from it.
   explicit AsyncTiles(std::function<void()> ready, size_t budget_bytes = size_t{64} << 20);
-  ~AsyncTiles() override;   // waits for the band at work
+  ~AsyncTiles() override;  // waits for the band at work
 
   /// Any thread; never computes, never waits for the worker's arithmetic.
   std::shared_ptr<const Tile> best(const TileRequest&) override;
@@ -55,10 +55,10 @@ class AsyncTiles final : public TileSource {
   const size_t budget_bytes_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Wish> wishes_;                                       // newest last
-  std::list<TileRequest> order_;                                   // most recently used first
+  std::vector<Wish> wishes_;      // newest last
+  std::list<TileRequest> order_;  // most recently used first
   std::unordered_map<TileRequest, Kept, HashTileRequest> kept_;
-  std::unordered_map<uint64_t, std::shared_ptr<const Tile>> latest_;   // of a map, whatever its ranges
+  std::unordered_map<uint64_t, std::shared_ptr<const Tile>> latest_;  // of a map, whatever its ranges
   size_t kept_bytes_ = 0;
   uint64_t frame_ = 1;
   bool frames_counted_ = false, at_work_ = false, stop_ = false;

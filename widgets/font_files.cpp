@@ -1,9 +1,9 @@
 // The bytes of the bundled fonts (assets/fonts, SIL Open Font License), put into the binary by the assembler.
 #include "widgets/fonts.h"
 
-#define FONT(symbol, file)                                                                        \
-  __asm__(".section .rodata\n.balign 16\n.global " #symbol "_begin\n.global " #symbol "_end\n" \
-          #symbol "_begin:\n.incbin \"" CUTAWAY_FONTS "/" file "\"\n" #symbol "_end:\n.previous\n"); \
+#define FONT(symbol, file)                                                                             \
+  __asm__(".section .rodata\n.balign 16\n.global " #symbol "_begin\n.global " #symbol "_end\n" #symbol \
+          "_begin:\n.incbin \"" CUTAWAY_FONTS "/" file "\"\n" #symbol "_end:\n.previous\n");           \
   extern "C" const char symbol##_begin[], symbol##_end[];
 
 FONT(cutaway_font_sans, "Inter-Regular.otf")

@@ -21,18 +21,18 @@ using HbFace = std::unique_ptr<hb_face_t, Destroy<hb_face_t, hb_face_destroy>>;
 using Font = std::unique_ptr<hb_font_t, Destroy<hb_font_t, hb_font_destroy>>;
 using SubsetInput = std::unique_ptr<hb_subset_input_t, Destroy<hb_subset_input_t, hb_subset_input_destroy>>;
 
-constexpr char32_t table_size = 0x2300;   // Latin, Greek, Cyrillic, punctuation, arrows, mathematical signs
+constexpr char32_t table_size = 0x2300;  // Latin, Greek, Cyrillic, punctuation, arrows, mathematical signs
 
 struct Measured {
   HbFace face;
   Font font;
   float em = 1000;
-  std::array<float, table_size> advance{};   // in em; -1: no such glyph
+  std::array<float, table_size> advance{};  // in em; -1: no such glyph
 
   explicit Measured(Face which) {
     const auto bytes = font_file(which).bytes;
-    const Blob blob(hb_blob_create(bytes.data(), static_cast<unsigned>(bytes.size()), HB_MEMORY_MODE_READONLY, nullptr,
-                                   nullptr));
+    const Blob blob(
+        hb_blob_create(bytes.data(), static_cast<unsigned>(bytes.size()), HB_MEMORY_MODE_READONLY, nullptr, nullptr));
     face.reset(hb_face_create(blob.get(), 0));
     font.reset(hb_font_create(face.get()));
     em = static_cast<float>(hb_face_get_upem(face.get()));
@@ -57,7 +57,7 @@ float advance_of(const Measured& m, Face face, char32_t letter) {
   const float advance = m.of(letter);
   if (advance >= 0) return advance;
   if (letter == 0x2009 || letter == 0x202F) return 0.2f;
-  if (letter >= 0x2E80) return 1;   // CJK and symbols
+  if (letter >= 0x2E80) return 1;  // CJK and symbols
   return face == Face::Mono ? 0.6f : 0.62f;
 }
 
@@ -68,8 +68,11 @@ std::u32string letters_of(std::string_view utf8) {
   letters.reserve(utf8.size());
   for (size_t i = 0; i < utf8.size();) {
     const auto byte = static_cast<unsigned char>(utf8[i]);
-    const int more = byte < 0x80 ? 0 : byte >= 0xC2 && byte < 0xE0 ? 1 : byte >= 0xE0 && byte < 0xF0 ? 2
-                     : byte >= 0xF0 && byte < 0xF5 ? 3 : -1;
+    const int more = byte < 0x80                   ? 0
+                     : byte >= 0xC2 && byte < 0xE0 ? 1
+                     : byte >= 0xE0 && byte < 0xF0 ? 2
+                     : byte >= 0xF0 && byte < 0xF5 ? 3
+                                                   : -1;
     char32_t letter = more <= 0 ? byte : byte & (0x3F >> more);
     bool valid = more >= 0 && i + more < utf8.size();
     for (int k = 1; valid && k <= more; ++k) {

@@ -12,7 +12,7 @@
 namespace cutaway {
 
 struct FontFile {
-  std::string_view family;      // "Inter"
+  std::string_view family;  // "Inter"
   int weight = 400;
   std::string_view css_format;  // "opentype": what @font-face calls the file
   std::span<const char> bytes;

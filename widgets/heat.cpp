@@ -78,11 +78,13 @@ HeatShapes heat_shapes(Rect area, const TileRequest& asked, const Tile& got, con
   const double per_query = area.h / static_cast<double>(asked.queries.size());
   const auto x_of = [&](int64_t column) {
     return static_cast<float>(area.x + (static_cast<double>(r.keys.begin - asked.keys.begin) +
-                                        static_cast<double>(column * r.keys.size()) / r.columns) * per_key);
+                                        static_cast<double>(column * r.keys.size()) / r.columns) *
+                                           per_key);
   };
   const auto y_of = [&](int64_t row) {
     return static_cast<float>(area.y + (static_cast<double>(r.queries.begin - asked.queries.begin) +
-                                        static_cast<double>(row * r.queries.size()) / r.rows) * per_query);
+                                        static_cast<double>(row * r.queries.size()) / r.rows) *
+                                           per_query);
   };
   const float largest = largest_weight(got);
   const auto look_of = [&](int64_t row, int64_t column) -> Look {
@@ -94,7 +96,7 @@ HeatShapes heat_shapes(Rect area, const TileRequest& asked, const Tile& got, con
   };
 
   const bool gaps = x_of(1) - x_of(0) >= heat_gap_from && y_of(1) - y_of(0) >= heat_gap_from;
-  std::vector<int32_t> cells(static_cast<size_t>(r.rows * r.columns));   // layer, or minus a mark
+  std::vector<int32_t> cells(static_cast<size_t>(r.rows * r.columns));  // layer, or minus a mark
   count_colors(cells, shapes.layers, look_of, r);
   const auto box = [&](int64_t row, int64_t begin, int64_t end) {
     return Rect{x_of(begin), y_of(row), x_of(end) - x_of(begin), y_of(row + 1) - y_of(row)};
@@ -120,12 +122,16 @@ HeatShapes heat_shapes(Rect area, const TileRequest& asked, const Tile& got, con
       if (layer < 0) {
         close_above(-1);
         const Mark mark = static_cast<Mark>(-layer);
-        add_run(mark == Mark::Masked ? shapes.masked : mark == Mark::Missing ? shapes.missing : shapes.broken,
+        add_run(mark == Mark::Masked    ? shapes.masked
+                : mark == Mark::Missing ? shapes.missing
+                                        : shapes.broken,
                 box(row, column, end));
       } else {
-        close_above(gaps ? -1 : layer);   // what is painted before this one can't run on below it
-        if (!open.empty() && open.back().layer == layer) open.back().end = end;
-        else open.push_back({layer, column, end});
+        close_above(gaps ? -1 : layer);  // what is painted before this one can't run on below it
+        if (!open.empty() && open.back().layer == layer)
+          open.back().end = end;
+        else
+          open.push_back({layer, column, end});
       }
       column = end;
     }

@@ -24,9 +24,9 @@ struct HeatShapes {
   };
   /// Paint them in this order: without gaps a run of one layer goes on below the cells of later ones.
   std::vector<Layer> layers;
-  std::vector<Rect> masked;      // merged
-  std::vector<Rect> missing;     // not computed
-  std::vector<Rect> broken;      // NaN or infinite
+  std::vector<Rect> masked;   // merged
+  std::vector<Rect> missing;  // not computed
+  std::vector<Rect> broken;   // NaN or infinite
 };
 /// Rectangles of `got` inside the rectangle that shows `asked`. A tile with other ranges than asked for is laid where
 /// its own positions belong; the caller clips.

@@ -12,13 +12,16 @@ namespace cutaway {
 namespace {
 
 // Latin, Cyrillic, punctuation, arrows, the mathematical signs in use, the brackets of control characters.
-constexpr ImWchar letters[] = {0x0020, 0x017F, 0x0400, 0x045F, 0x2009, 0x203A, 0x2190, 0x2193, 0x2212, 0x2212, 0x221E, 0x221E,
-                               0x2248, 0x2248, 0x2264, 0x2265, 0x27E8, 0x27E9, 0xFFFD, 0xFFFD, 0};
-constexpr std::pair<Face, float> sizes[] = {
-    {Face::Sans, 10},         {Face::Sans, 10.5f},         {Face::Sans, 11},         {Face::Sans, 12},
-    {Face::Sans, 12.5f},      {Face::SansSemibold, 10.5f}, {Face::SansSemibold, 11}, {Face::SansSemibold, 12.5f},
-    {Face::SansSemibold, 15}, {Face::SansSemibold, 22},    {Face::Mono, 10},         {Face::Mono, 10.5f},
-    {Face::Mono, 11},         {Face::Mono, 12},            {Face::Mono, 12.5f}};
+constexpr ImWchar letters[] = {0x0020, 0x017F, 0x0400, 0x045F, 0x2009, 0x203A, 0x2190, 0x2193, 0x2212, 0x2212, 0x221E,
+                               0x221E, 0x2248, 0x2248, 0x2264, 0x2265, 0x27E8, 0x27E9, 0xFFFD, 0xFFFD, 0};
+constexpr std::pair<Face, float> sizes[] = {{Face::Sans, 10},         {Face::Sans, 10.5f},
+                                            {Face::Sans, 11},         {Face::Sans, 12},
+                                            {Face::Sans, 12.5f},      {Face::SansSemibold, 10.5f},
+                                            {Face::SansSemibold, 11}, {Face::SansSemibold, 12.5f},
+                                            {Face::SansSemibold, 15}, {Face::SansSemibold, 22},
+                                            {Face::Mono, 10},         {Face::Mono, 10.5f},
+                                            {Face::Mono, 11},         {Face::Mono, 12},
+                                            {Face::Mono, 12.5f}};
 
 ImU32 color_of(Color c) { return IM_COL32(c.r, c.g, c.b, c.a); }
 
@@ -43,12 +46,13 @@ DrawFonts::DrawFonts(float ratio) : ratio_(ratio), atlas_(std::make_unique<ImFon
 
 DrawFonts::Sized DrawFonts::find(Face face, float px) const {
   auto found = fonts_.lower_bound({face, px});
-  if (found == fonts_.end() || found->first.first != face) --found;   // larger than all: the largest, scaled up
+  if (found == fonts_.end() || found->first.first != face) --found;  // larger than all: the largest, scaled up
   const float scale = px / found->first.second;
   return {found->second, scale, std::round(found->second->Ascent) * scale};
 }
 
-ImguiCanvas::ImguiCanvas(ImDrawList& list, DrawFonts& fonts, Rect area, const Theme& theme, TileSource& values, DeviceTiles& tiles)
+ImguiCanvas::ImguiCanvas(ImDrawList& list, DrawFonts& fonts, Rect area, const Theme& theme, TileSource& values,
+                         DeviceTiles& tiles)
     : list_(list), fonts_(fonts), area_(area), theme_(theme), values_(values), tiles_(tiles), ratio_(fonts.ratio()) {}
 
 void ImguiCanvas::fill(Rect r, Color color) {
@@ -70,7 +74,8 @@ void ImguiCanvas::line(Point a, Point b, Color color, float width, bool dashed) 
   const float dx = b.x - a.x, dy = b.y - a.y, length = std::hypot(dx, dy);
   for (float at = 0; at < length; at += 6) {
     const float from = at / length, to = std::min(length, at + 3) / length;
-    list_.AddLine(device({a.x + dx * from, a.y + dy * from}), device({a.x + dx * to, a.y + dy * to}), color_of(color), width * ratio_);
+    list_.AddLine(device({a.x + dx * from, a.y + dy * from}), device({a.x + dx * to, a.y + dy * to}), color_of(color),
+                  width * ratio_);
   }
 }
 
@@ -85,9 +90,10 @@ void ImguiCanvas::polyline(std::span<const Point> points, Color color, float wid
     for (size_t i = 1; i < points.size(); ++i) line(points[i - 1], points[i], color, width, true);
     return;
   }
-  std::vector<ImVec2> at;   // ImGui's joints go wrong where two points are one
+  std::vector<ImVec2> at;  // ImGui's joints go wrong where two points are one
   for (const Point p : points)
-    if (const ImVec2 next = device(p); at.empty() || std::hypot(next.x - at.back().x, next.y - at.back().y) > 0.1f) at.push_back(next);
+    if (const ImVec2 next = device(p); at.empty() || std::hypot(next.x - at.back().x, next.y - at.back().y) > 0.1f)
+      at.push_back(next);
   if (at.size() >= 2) list_.AddPolyline(at.data(), static_cast<int>(at.size()), color_of(color), 0, width * ratio_);
 }
 
@@ -95,7 +101,9 @@ void ImguiCanvas::curve(Point from, Point c1, Point c2, Point to, Color color, f
   list_.AddBezierCubic(device(from), device(c1), device(c2), device(to), color_of(color), width * ratio_);
 }
 
-float ImguiCanvas::text_width(std::string_view utf8, Face face, float px) { return cutaway::text_width(utf8, face, px); }
+float ImguiCanvas::text_width(std::string_view utf8, Face face, float px) {
+  return cutaway::text_width(utf8, face, px);
+}
 
 void ImguiCanvas::text(Point anchor, std::string_view utf8, const TextStyle& style) {
   const float width = style.align == Align::Left ? 0 : text_width(utf8, style.face, style.px);
@@ -108,7 +116,8 @@ void ImguiCanvas::text(Point anchor, std::string_view utf8, const TextStyle& sty
   float along = start;
   for (const char32_t letter : letters_of(utf8)) {
     const float advance = letter_width(letter, style.face, style.px) * ratio_;
-    const ImFontGlyph* shape = sized.font->FindGlyph(letter <= 0xFFFF ? static_cast<ImWchar>(letter) : static_cast<ImWchar>(0xFFFD));
+    const ImFontGlyph* shape =
+        sized.font->FindGlyph(letter <= 0xFFFF ? static_cast<ImWchar>(letter) : static_cast<ImWchar>(0xFFFD));
     if (shape && shape->Visible) {
       ImVec2 pen{origin.x + along * cosine, origin.y - along * sine};
       if (!turned) pen = {std::round(pen.x), std::round(pen.y)};
@@ -119,10 +128,13 @@ void ImguiCanvas::text(Point anchor, std::string_view utf8, const TextStyle& sty
 }
 
 /// One letter; pen is the point of its base line.
-void ImguiCanvas::glyph(const ImFontGlyph& shape, ImVec2 pen, const DrawFonts::Sized& sized, float cosine, float sine, ImU32 color) {
+void ImguiCanvas::glyph(const ImFontGlyph& shape, ImVec2 pen, const DrawFonts::Sized& sized, float cosine, float sine,
+                        ImU32 color) {
   const float x0 = shape.X0 * sized.scale, x1 = shape.X1 * sized.scale;
   const float y0 = shape.Y0 * sized.scale - sized.baseline, y1 = shape.Y1 * sized.scale - sized.baseline;
-  const auto at = [&](float x, float y) { return ImVec2{pen.x + x * cosine + y * sine, pen.y - x * sine + y * cosine}; };
+  const auto at = [&](float x, float y) {
+    return ImVec2{pen.x + x * cosine + y * sine, pen.y - x * sine + y * cosine};
+  };
   list_.PrimReserve(6, 4);
   list_.PrimQuadUV(at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1), {shape.U0, shape.V0}, {shape.U1, shape.V0},
                    {shape.U1, shape.V1}, {shape.U0, shape.V1}, color);
@@ -149,7 +161,8 @@ void ImguiCanvas::heat_map(Rect r, const TileRequest& request, ScaleMode mode) {
     outline(r.inset(0.5f), theme_.hairline, 1);
     return;
   }
-  const double per_key = r.w / static_cast<double>(request.keys.size()), per_query = r.h / static_cast<double>(request.queries.size());
+  const double per_key = r.w / static_cast<double>(request.keys.size()),
+               per_query = r.h / static_cast<double>(request.queries.size());
   const TileRequest& own = tile->request;
   const Rect at{static_cast<float>(r.x + static_cast<double>(own.keys.begin - request.keys.begin) * per_key),
                 static_cast<float>(r.y + static_cast<double>(own.queries.begin - request.queries.begin) * per_query),
@@ -165,7 +178,8 @@ void ImguiCanvas::heat_map(Rect r, const TileRequest& request, ScaleMode mode) {
   for (size_t i = 0; i < look.palette.size(); ++i) look.palette[i] = color_of(theme_.sequential[i]);
   look.hatch = color_of(theme_.hatch), look.dots = color_of(theme_.dim), look.error = color_of(theme_.error);
   look.hatch_pitch = hatch_pitch(r) * ratio_;
-  const bool gaps = at.w / static_cast<float>(own.columns) >= heat_gap_from && at.h / static_cast<float>(own.rows) >= heat_gap_from;
+  const bool gaps =
+      at.w / static_cast<float>(own.columns) >= heat_gap_from && at.h / static_cast<float>(own.rows) >= heat_gap_from;
   look.gap = gaps ? ratio_ : 0;
   list_.AddCallback(heat_callback, reinterpret_cast<void*>(heat_calls_.size()));
   heat_calls_.push_back({tile, look});

@@ -1,5 +1,6 @@
-// The canvas on a Dear ImGui draw list. Heat maps take their place in the drawing order as callbacks, which the renderer
-// answers from tiles in device memory. Letters are laid by our own advances, so text is as wide as on every canvas.
+// The canvas on a Dear ImGui draw list. Heat maps take their place in the drawing order as callbacks, which the
+// renderer answers from tiles in device memory. Letters are laid by our own advances, so text is as wide as on every
+// canvas.
 #pragma once
 
 #include <imgui.h>
@@ -23,8 +24,8 @@ class DrawFonts {
 
   struct Sized {
     ImFont* font = nullptr;
-    float scale = 1;        // from the font's own size to the one asked for
-    float baseline = 0;     // device px from the top of its glyphs' box, at the asked size
+    float scale = 1;     // from the font's own size to the one asked for
+    float baseline = 0;  // device px from the top of its glyphs' box, at the asked size
   };
   /// The font of that size, or the next larger one scaled down.
   Sized find(Face, float px) const;

@@ -30,7 +30,8 @@ struct ImguiRenderer::Inside {
     int atlas_width = 0, atlas_height = 0;
     made->atlas().GetTexDataAsAlpha8(&pixels, &atlas_width, &atlas_height);
     if (!pixels) return machine_error("the font atlas could not be made");
-    auto texture = surface->texture(atlas_width, atlas_height, {pixels, static_cast<size_t>(atlas_width) * static_cast<size_t>(atlas_height)});
+    auto texture = surface->texture(atlas_width, atlas_height,
+                                    {pixels, static_cast<size_t>(atlas_width) * static_cast<size_t>(atlas_height)});
     if (!texture) return texture.error();
     atlas = *texture;
     fonts = std::move(made);
@@ -38,8 +39,8 @@ struct ImguiRenderer::Inside {
     shared.TexUvLines = fonts->atlas().TexUvLines;
     shared.CurveTessellationTol = 0.6f;
     shared.SetCircleTessellationMaxError(0.3f);
-    shared.InitialFlags = ImDrawListFlags_AntiAliasedLines | ImDrawListFlags_AntiAliasedLinesUseTex | ImDrawListFlags_AntiAliasedFill |
-                          ImDrawListFlags_AllowVtxOffset;
+    shared.InitialFlags = ImDrawListFlags_AntiAliasedLines | ImDrawListFlags_AntiAliasedLinesUseTex |
+                          ImDrawListFlags_AntiAliasedFill | ImDrawListFlags_AllowVtxOffset;
     list = std::make_unique<ImDrawList>(&shared);
     return {};
   }
@@ -70,7 +71,8 @@ struct ImguiRenderer::Inside {
 ImguiRenderer::ImguiRenderer(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 ImguiRenderer::~ImguiRenderer() = default;
 
-Result<std::unique_ptr<ImguiRenderer>> ImguiRenderer::make(std::shared_ptr<Device> device, std::function<void()> ready) {
+Result<std::unique_ptr<ImguiRenderer>> ImguiRenderer::make(std::shared_ptr<Device> device,
+                                                           std::function<void()> ready) {
   auto surface = Surface::make(device, 64, 64);
   if (!surface) return surface.error();
   std::unique_ptr<ImguiRenderer> renderer(
@@ -81,7 +83,8 @@ Result<std::unique_ptr<ImguiRenderer>> ImguiRenderer::make(std::shared_ptr<Devic
 
 Result<void> ImguiRenderer::resize(float width, float height, float ratio) {
   Inside& in = *inside_;
-  const int w = std::max(1, static_cast<int>(std::lround(width * ratio))), h = std::max(1, static_cast<int>(std::lround(height * ratio)));
+  const int w = std::max(1, static_cast<int>(std::lround(width * ratio))),
+            h = std::max(1, static_cast<int>(std::lround(height * ratio)));
   if (w != in.surface->width() || h != in.surface->height())
     if (auto resized = in.surface->resize(w, h); !resized) return resized;
   in.width = width, in.height = height;
@@ -92,7 +95,8 @@ Result<Picture> ImguiRenderer::paint(const Theme& theme, const std::function<voi
   Inside& in = *inside_;
   in.values.begin_frame();
   in.tiles.begin_frame();
-  in.shared.ClipRectFullscreen = {0, 0, static_cast<float>(in.surface->width()), static_cast<float>(in.surface->height())};
+  in.shared.ClipRectFullscreen = {0, 0, static_cast<float>(in.surface->width()),
+                                  static_cast<float>(in.surface->height())};
   in.list->_ResetForNewFrame();
   in.list->PushTextureID(nullptr);
   in.list->PushClipRectFullScreen();

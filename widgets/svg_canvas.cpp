@@ -47,7 +47,8 @@ std::string base64(std::string_view bytes) {
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t three = 0;
-    for (size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 3; ++k)
+      three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0);
     for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? digits[three >> (18 - 6 * k) & 63] : '=';
   }
   return text;
@@ -61,9 +62,9 @@ std::string boxes_of(const HeatShapes& shapes) {
   for (const auto& layer : shapes.layers) {
     text += fmt::format("<path fill=\"{}\" d=\"", hex(layer.color));
     Point at;
-    for (const Rect& r : layer.cells) {   // relative moves are shorter
-      text += (text.back() == '"' ? "M" + pair_of(r.x, r.y) : "m" + pair_of(r.x - at.x, r.y - at.y)) + "h" + number(r.w) + "v" +
-              number(r.h) + "h" + number(-r.w) + "z";
+    for (const Rect& r : layer.cells) {  // relative moves are shorter
+      text += (text.back() == '"' ? "M" + pair_of(r.x, r.y) : "m" + pair_of(r.x - at.x, r.y - at.y)) + "h" +
+              number(r.w) + "v" + number(r.h) + "h" + number(-r.w) + "z";
       at = {r.x, r.y};
     }
     text += "\"/>\n";
@@ -74,8 +75,9 @@ std::string boxes_of(const HeatShapes& shapes) {
 /// Small cells: in units of cells, a run is a stroke one unit thick, "m3 1h2".
 std::string grid_of(Rect area, const TileRequest& r, const HeatShapes& shapes) {
   const float w = area.w / static_cast<float>(r.columns), h = area.h / static_cast<float>(r.rows);
-  std::string text = fmt::format("<g fill=\"none\" shape-rendering=\"crispEdges\" transform=\"translate({} {}) scale({} {})\">\n",
-                                 number(area.x), number(area.y + h / 2), w, h);
+  std::string text =
+      fmt::format("<g fill=\"none\" shape-rendering=\"crispEdges\" transform=\"translate({} {}) scale({} {})\">\n",
+                  number(area.x), number(area.y + h / 2), w, h);
   const auto signed_pair = [](long a, long b) { return fmt::format("{}{}{}", a, b < 0 ? "" : " ", b); };
   for (const auto& layer : shapes.layers) {
     text += fmt::format("<path stroke=\"{}\" d=\"", hex(layer.color));
@@ -98,11 +100,16 @@ std::string xml_escaped(std::string_view utf8) {
   std::string text;
   text.reserve(utf8.size());
   for (const char32_t c : letters_of(utf8)) {
-    if (c == '&') text += "&amp;";
-    else if (c == '<') text += "&lt;";
-    else if (c == '>') text += "&gt;";
-    else if (c == '"') text += "&quot;";
-    else append_utf8(text, c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xFFFE || c == 0xFFFF ? U'\xFFFD' : c);
+    if (c == '&')
+      text += "&amp;";
+    else if (c == '<')
+      text += "&lt;";
+    else if (c == '>')
+      text += "&gt;";
+    else if (c == '"')
+      text += "&quot;";
+    else
+      append_utf8(text, c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xFFFE || c == 0xFFFF ? U'\xFFFD' : c);
   }
   return text;
 }
@@ -133,8 +140,8 @@ void SvgCanvas::outline(Rect r, Color color, float width) {
 }
 
 void SvgCanvas::stroke(std::string_view data, Color color, float width, bool dashed) {
-  body() += fmt::format("<path fill=\"none\"{} stroke-width=\"{}\"{} d=\"{}\"/>\n", paint("stroke", color), number(width),
-                        dashed ? " stroke-dasharray=\"3 3\"" : "", data);
+  body() += fmt::format("<path fill=\"none\"{} stroke-width=\"{}\"{} d=\"{}\"/>\n", paint("stroke", color),
+                        number(width), dashed ? " stroke-dasharray=\"3 3\"" : "", data);
 }
 
 void SvgCanvas::line(Point a, Point b, Color color, float width, bool dashed) {
@@ -156,8 +163,9 @@ void SvgCanvas::polyline(std::span<const Point> points, Color color, float width
 }
 
 void SvgCanvas::curve(Point from, Point c1, Point c2, Point to, Color color, float width) {
-  stroke("M" + pair_of(from.x, from.y) + "C" + pair_of(c1.x, c1.y) + " " + pair_of(c2.x, c2.y) + " " + pair_of(to.x, to.y),
-         color, width, false);
+  stroke(
+      "M" + pair_of(from.x, from.y) + "C" + pair_of(c1.x, c1.y) + " " + pair_of(c2.x, c2.y) + " " + pair_of(to.x, to.y),
+      color, width, false);
 }
 
 void SvgCanvas::text(Point anchor, std::string_view utf8, const TextStyle& style) {
@@ -210,8 +218,8 @@ void SvgCanvas::heat_map(Rect area, const TileRequest& request, ScaleMode mode) 
 
 void SvgCanvas::push_clip(Rect r) {
   body();
-  clips_ += fmt::format("<clipPath id=\"c{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\n", clip_count_,
-                        number(r.x), number(r.y), number(std::max(0.f, r.w)), number(std::max(0.f, r.h)));
+  clips_ += fmt::format("<clipPath id=\"c{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\n",
+                        clip_count_, number(r.x), number(r.y), number(std::max(0.f, r.w)), number(std::max(0.f, r.h)));
   body_ += fmt::format("<g clip-path=\"url(#c{})\">\n", clip_count_++);
 }
 
@@ -232,24 +240,25 @@ std::string SvgCanvas::defs() const {
     const FontFile& file = font_file(face);
     if (page_.embed_fonts)
       if (const std::string subset = font_subset(face, letters); !subset.empty())
-        style += fmt::format("@font-face{{font-family:\"{}\";font-weight:{};src:url(data:font/{};base64,{}) format(\"{}\")}}\n",
-                             file.family, file.weight, file.css_format == "opentype" ? "otf" : "ttf", base64(subset),
-                             file.css_format);
+        style += fmt::format(
+            "@font-face{{font-family:\"{}\";font-weight:{};src:url(data:font/{};base64,{}) format(\"{}\")}}\n",
+            file.family, file.weight, file.css_format == "opentype" ? "otf" : "ttf", base64(subset), file.css_format);
     style += fmt::format(".{}{{font-family:\"{}\",{};font-weight:{}}}\n", class_of(face), file.family,
                          face == Face::Mono ? "monospace" : "sans-serif", file.weight);
   }
   std::string patterns;
   for (const auto& [kind, pitch] : hatches_) {
-    const float step = pitch;   // along both axes
+    const float step = pitch;  // along both axes
     const std::string line = kind == Hatch::Masked
-                                 ? "M-1 1L1-1M0 " + number(step) + "L" + number(step) + " 0M" + pair_of(step - 1, step + 1) +
-                                       "L" + pair_of(step + 1, step - 1)
-                                 : "M-1 " + number(step - 1) + "L1 " + number(step + 1) + "M0 0L" + pair_of(step, step) + "M" +
-                                       pair_of(step - 1, -1) + "L" + pair_of(step + 1, 1);
+                                 ? "M-1 1L1-1M0 " + number(step) + "L" + number(step) + " 0M" +
+                                       pair_of(step - 1, step + 1) + "L" + pair_of(step + 1, step - 1)
+                                 : "M-1 " + number(step - 1) + "L1 " + number(step + 1) + "M0 0L" +
+                                       pair_of(step, step) + "M" + pair_of(step - 1, -1) + "L" + pair_of(step + 1, 1);
     patterns += fmt::format(
         "<pattern id=\"{}{}\" width=\"{}\" height=\"{}\" patternUnits=\"userSpaceOnUse\">"
         "<path d=\"{}\" fill=\"none\" stroke=\"{}\"/></pattern>\n",
-        kind == Hatch::Masked ? "masked" : "outside", number(pitch), number(step), number(step), line, hex(theme_.hatch));
+        kind == Hatch::Masked ? "masked" : "outside", number(pitch), number(step), number(step), line,
+        hex(theme_.hatch));
   }
   return "<defs>\n<style>text{white-space:pre;font-kerning:none;font-variant-ligatures:none}\n" + style + "</style>\n" +
          patterns + clips_ + "</defs>\n";

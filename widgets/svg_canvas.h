@@ -15,18 +15,18 @@
 
 namespace cutaway {
 
-/// Most cells of one heat map in an SVG. Views pool a larger map themselves (Canvas::most_cells); an exporter that wants
-/// every cell of one puts a PNG inside vector axes.
+/// Most cells of one heat map in an SVG. Views pool a larger map themselves (Canvas::most_cells); an exporter that
+/// wants every cell of one puts a PNG inside vector axes.
 inline constexpr int64_t svg_cell_limit = 65536;
 
 struct SvgPage {
-  float width = 640, height = 480;     // px, the unit of the drawing
-  double width_mm = 0;                 // printed width; 0: the page is width x height px
-  bool ground = true;                  // paint the theme's canvas colour behind
+  float width = 640, height = 480;  // px, the unit of the drawing
+  double width_mm = 0;              // printed width; 0: the page is width x height px
+  bool ground = true;               // paint the theme's canvas colour behind
   bool embed_fonts = true;
-  std::string title;                   // <title>: what a screen reader says
-  std::string description;             // <desc>: the provenance line
-  std::vector<std::pair<std::string, std::string>> metadata;   // <metadata>: name, value
+  std::string title;                                          // <title>: what a screen reader says
+  std::string description;                                    // <desc>: the provenance line
+  std::vector<std::pair<std::string, std::string>> metadata;  // <metadata>: name, value
 };
 
 class SvgCanvas final : public Canvas {
@@ -57,7 +57,7 @@ class SvgCanvas final : public Canvas {
   std::string finish();
 
  private:
-  std::string& body();                                      // ends a path of fills that is being gathered
+  std::string& body();  // ends a path of fills that is being gathered
   void stroke(std::string_view data, Color, float width, bool dashed);
   std::string hatch_id(Hatch, float pitch);
   std::string defs() const;
@@ -67,7 +67,7 @@ class SvgCanvas final : public Canvas {
   TileSource& tiles_;
   std::string body_, fills_, clips_;
   Color fills_color_;
-  std::array<std::set<char32_t>, 3> letters_;               // by face
+  std::array<std::set<char32_t>, 3> letters_;  // by face
   std::set<std::pair<Hatch, float>> hatches_;
   int clip_count_ = 0;
 };

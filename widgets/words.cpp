@@ -85,11 +85,12 @@ std::string say_number(double value) {
   if (std::isinf(value)) return "∞";
   if (value < 1e-9) return "< 1e-9";
   if (value < 0.0009995) {
-    std::string text = fmt::format("{:.1e}", value);                   // 4.1e-04
+    std::string text = fmt::format("{:.1e}", value);  // 4.1e-04
     const size_t e = text.find('e');
     return with_decimal_sign(text.substr(0, e)) + "e" + std::to_string(std::stoi(text.substr(e + 1)));
   }
-  if (value >= 999.5) return value < 1e15 ? grouped(fmt::format("{:.0f}", value)) : with_decimal_sign(fmt::format("{:.2e}", value));
+  if (value >= 999.5)
+    return value < 1e15 ? grouped(fmt::format("{:.0f}", value)) : with_decimal_sign(fmt::format("{:.2e}", value));
   return with_decimal_sign(three_digits(value));
 }
 

@@ -1,4 +1,5 @@
-// Steps for views to draw: a GPT and a BERT with random weights that really ran over words, and a canvas that remembers.
+// Steps for views to draw: a GPT and a BERT with random weights that really ran over words, and a canvas that
+// remembers.
 #pragma once
 
 #include <map>
@@ -31,9 +32,38 @@ class WordTokenizer final : public Tokenizer {
 };
 
 inline std::vector<std::string> words() {
-  std::vector<std::string> list{"The", " robot", " picked", " up", " the", " red", " key", " because", " it", " needed", " to",
-                                " open", " old", " door", ",", " and", " then", " walked", " next", " room", ".", "\n", " <b>&",
-                                " where", " with", " was", " кот", " a", " very long name indeed", "⟨0A⟩", " ", "[MASK]"};
+  std::vector<std::string> list{"The",
+                                " robot",
+                                " picked",
+                                " up",
+                                " the",
+                                " red",
+                                " key",
+                                " because",
+                                " it",
+                                " needed",
+                                " to",
+                                " open",
+                                " old",
+                                " door",
+                                ",",
+                                " and",
+                                " then",
+                                " walked",
+                                " next",
+                                " room",
+                                ".",
+                                "\n",
+                                " <b>&",
+                                " where",
+                                " with",
+                                " was",
+                                " кот",
+                                " a",
+                                " very long name indeed",
+                                "⟨0A⟩",
+                                " ",
+                                "[MASK]"};
   while (list.size() < 96) list.push_back(" w" + std::to_string(list.size()));
   return list;
 }
@@ -95,7 +125,9 @@ class RememberingCanvas final : public Canvas {
   void polygon(std::span<const Point>, Color) override { ++count; }
   void polyline(std::span<const Point>, Color, float, bool) override { ++count; }
   void curve(Point, Point, Point, Point, Color, float) override { ++count; }
-  void text(Point p, std::string_view t, const TextStyle& s) override { ++count, texts.push_back({p, std::string(t), s}); }
+  void text(Point p, std::string_view t, const TextStyle& s) override {
+    ++count, texts.push_back({p, std::string(t), s});
+  }
   float text_width(std::string_view t, Face f, float px) override { return cutaway::text_width(t, f, px); }
   void hatch(Rect, Hatch, float) override { ++count; }
   void heat_map(Rect r, const TileRequest& q, ScaleMode) override { ++count, maps.push_back({r, q}); }

@@ -24,7 +24,9 @@ class SlowBackend final : public Backend {
     if (broken) return error("no such tile");
     return real_->tile(r);
   }
-  Result<void> read(const PagedRows& rows, int64_t begin, int64_t end, float* out) override { return real_->read(rows, begin, end, out); }
+  Result<void> read(const PagedRows& rows, int64_t begin, int64_t end, float* out) override {
+    return real_->read(rows, begin, end, out);
+  }
   size_t bytes_read_back() const override { return 0; }
 
   std::atomic<int> tiles{0};
@@ -56,7 +58,7 @@ class TestAsyncTiles : public QObject {
     AsyncTiles tiles([&] { ++calls; });
     const TileRequest r = request(0, {0, 24}, 24);
     backend_->held = true;
-    QVERIFY(!tiles.best(r));             // at once, though the backend stands still
+    QVERIFY(!tiles.best(r));  // at once, though the backend stands still
     QVERIFY(!tiles.idle());
     backend_->held = false;
     QVERIFY(wait_until([&] { return tiles.idle(); }));
@@ -66,7 +68,7 @@ class TestAsyncTiles : public QObject {
     const auto want = compute_tile(r);
     QVERIFY(want && want->values == got->values && want->row_max == got->row_max);
     const int before = backend_->tiles;
-    QVERIFY(tiles.best(r) == got);       // kept
+    QVERIFY(tiles.best(r) == got);  // kept
     QVERIFY(tiles.idle() && backend_->tiles == before);
   }
   void an_older_tile_stands_in() {
@@ -79,12 +81,12 @@ class TestAsyncTiles : public QObject {
     QVERIFY(older && older->request == whole);
     TileRequest other = part;
     other.head = 0;
-    QVERIFY(!tiles.best(other));         // another head's tile would be a lie
+    QVERIFY(!tiles.best(other));  // another head's tile would be a lie
     auto changed = std::make_shared<Snapshot>(*step_);
     changed->ids[3] = 50;
     TileRequest edited = part;
     edited.step = changed;
-    QVERIFY(!tiles.best(edited));        // and so would another text's
+    QVERIFY(!tiles.best(edited));  // and so would another text's
     backend_->held = false;
   }
   void the_newest_wish_is_served_first_and_old_ones_are_dropped() {
@@ -93,7 +95,7 @@ class TestAsyncTiles : public QObject {
     tiles.begin_frame();
     tiles.best(request(0, {0, 20}, 20));
     QVERIFY(wait_until([&] { return backend_->tiles == 1; }));
-    for (int64_t i = 1; i < 20; ++i) tiles.best(request(0, {0, i}, i));   // forgotten by the frames that follow
+    for (int64_t i = 1; i < 20; ++i) tiles.best(request(0, {0, i}, i));  // forgotten by the frames that follow
     for (int frame = 0; frame < 4; ++frame) {
       tiles.begin_frame();
       tiles.best(request(0, {2, 20}, 18));
@@ -139,13 +141,14 @@ class TestAsyncTiles : public QObject {
     }
   }
   void many_threads_may_ask() {
-    AsyncTiles tiles({}, 20000);          // small: tiles are thrown out all the time
+    AsyncTiles tiles({}, 20000);  // small: tiles are thrown out all the time
     std::vector<std::thread> threads;
     for (int t = 0; t < 3; ++t)
       threads.emplace_back([&, t] {
         for (int64_t i = 0; i < 300; ++i) {
           const auto tile = tiles.best(request(t % 2, {i % 5, 24}, 24 - i % 5));
-          if (tile && tile->values.size() != static_cast<size_t>(tile->request.rows * tile->request.columns)) qFatal("torn tile");
+          if (tile && tile->values.size() != static_cast<size_t>(tile->request.rows * tile->request.columns))
+            qFatal("torn tile");
           if (i % 10 == 0) tiles.begin_frame();
         }
       });

@@ -1,5 +1,5 @@
-// The canvas on Dear ImGui and Vulkan: the colours that reach the picture are the palette's, the order is the drawing's,
-// and 600 frames read nothing back from the device.
+// The canvas on Dear ImGui and Vulkan: the colours that reach the picture are the palette's, the order is the
+// drawing's, and 600 frames read nothing back from the device.
 #include <QtTest>
 
 #include <cmath>
@@ -86,7 +86,9 @@ class TestRenderer : public QObject {
     QVERIFY(renderer_->resize(200, 40, ratio));
     const Theme& t = light_theme();
     for (const Align align : {Align::Left, Align::Center, Align::Right}) {
-      const auto picture = renderer_->paint(t, [&](Canvas& c) { c.text({100, 25}, "HHHHHH", {Face::Mono, 11, t.text, align}); });
+      const auto picture = renderer_->paint(t, [&](Canvas& c) {
+        c.text({100, 25}, "HHHHHH", {Face::Mono, 11, t.text, align});
+      });
       QVERIFY(picture);
       int first = -1, last = -1, top = -1, bottom = -1;
       for (int y = 0; y < picture->height; ++y)
@@ -97,11 +99,14 @@ class TestRenderer : public QObject {
             if (top < 0) top = y;
             bottom = y;
           }
-      const float width = text_width("HHHHHH", Face::Mono, 11), left = align == Align::Left ? 100 : align == Align::Center ? 100 - width / 2 : 100 - width;
+      const float width = text_width("HHHHHH", Face::Mono, 11), left = align == Align::Left     ? 100
+                                                                       : align == Align::Center ? 100 - width / 2
+                                                                                                : 100 - width;
       QVERIFY2(std::abs(static_cast<float>(first) / ratio - left) < 2.5f, qPrintable(QString::number(first)));
       QVERIFY2(std::abs(static_cast<float>(last + 1) / ratio - left - width) < 2.5f, qPrintable(QString::number(last)));
       QVERIFY2(std::abs(static_cast<float>(bottom + 1) / ratio - 25) <= 1.1f, qPrintable(QString::number(bottom)));
-      QVERIFY2(std::abs(static_cast<float>(bottom + 1 - top) / ratio - 0.73f * 11) <= 1.2f, qPrintable(QString::number(bottom - top)));
+      QVERIFY2(std::abs(static_cast<float>(bottom + 1 - top) / ratio - 0.73f * 11) <= 1.2f,
+               qPrintable(QString::number(bottom - top)));
     }
   }
 
@@ -109,7 +114,8 @@ class TestRenderer : public QObject {
     QTest::addColumn<int>("scale");
     QTest::addColumn<bool>("dark");
     for (const int scale : {0, 1, 2})
-      for (const bool dark : {true, false}) QTest::addRow("scale %d %s", scale, dark ? "dark" : "light") << scale << dark;
+      for (const bool dark : {true, false})
+        QTest::addRow("scale %d %s", scale, dark ? "dark" : "light") << scale << dark;
   }
   void a_heat_map_has_the_palettes_colours() {
     QFETCH(int, scale);
@@ -131,13 +137,16 @@ class TestRenderer : public QObject {
         if (v == masked_cell) {
           bool ground = false, hatch = false;
           for (int i = 0; i < 19; ++i) {
-            ground = ground || distance(at(*picture, static_cast<int>(k) * 20 + i, static_cast<int>(q) * 20 + 5), t.canvas) == 0;
-            hatch = hatch || distance(at(*picture, static_cast<int>(k) * 20 + i, static_cast<int>(q) * 20 + 5), t.hatch) == 0;
+            ground = ground ||
+                     distance(at(*picture, static_cast<int>(k) * 20 + i, static_cast<int>(q) * 20 + 5), t.canvas) == 0;
+            hatch = hatch ||
+                    distance(at(*picture, static_cast<int>(k) * 20 + i, static_cast<int>(q) * 20 + 5), t.hatch) == 0;
           }
           QVERIFY(ground && hatch);
           continue;
         }
-        const Color want = sequential(t, heat_place(v, tile->row_max[static_cast<size_t>(q)], largest_weight(*tile), static_cast<ScaleMode>(scale)));
+        const Color want = sequential(t, heat_place(v, tile->row_max[static_cast<size_t>(q)], largest_weight(*tile),
+                                                    static_cast<ScaleMode>(scale)));
         QVERIFY2(distance(at(*picture, static_cast<int>(k) * 20 + 9, static_cast<int>(q) * 20 + 9), want) <= 2,
                  qPrintable(QString("%1 %2").arg(q).arg(k)));
       }
@@ -148,7 +157,7 @@ class TestRenderer : public QObject {
     const Theme& t = dark_theme();
     TileRequest r;
     r.step = step_, r.probs = step_->graph().with(Role::Probs)[0];
-    r.queries = {0, 1}, r.keys = {0, 1}, r.rows = r.columns = 1;   // one allowed cell of weight 1
+    r.queries = {0, 1}, r.keys = {0, 1}, r.rows = r.columns = 1;  // one allowed cell of weight 1
     const auto draw = [&](Canvas& c) {
       c.fill({0, 0, 100, 100}, t.error);
       c.heat_map({20, 20, 60, 60}, r, ScaleMode::Global);
@@ -204,7 +213,8 @@ class TestRenderer : public QObject {
         }
       QVERIFY2(colors.size() > 20, kind.id.data());
       if (const QString folder = qEnvironmentVariable("CUTAWAY_PICTURES"); !folder.isEmpty()) {
-        std::ofstream file((folder + "/imgui-" + std::string(kind.id).c_str() + ".ppm").toStdString(), std::ios::binary);
+        std::ofstream file((folder + "/imgui-" + std::string(kind.id).c_str() + ".ppm").toStdString(),
+                           std::ios::binary);
         file << "P6 " << picture->width << ' ' << picture->height << " 255\n";
         for (int y = 0; y < picture->height; ++y)
           for (int x = 0; x < picture->width; ++x) {

@@ -26,8 +26,7 @@ class OneTile final : public TileSource {
     for (int64_t q = 0; q < r.rows; ++q) {
       std::vector<float> row(static_cast<size_t>(r.columns), masked_cell);
       float sum = 0, most = 0;
-      for (int64_t k = 0; k <= q && k < r.columns; ++k)
-        sum += row[static_cast<size_t>(k)] = std::exp(score(q, k));
+      for (int64_t k = 0; k <= q && k < r.columns; ++k) sum += row[static_cast<size_t>(k)] = std::exp(score(q, k));
       for (float& v : row)
         if (v != masked_cell) most = std::max(most, v /= sum);
       tile.values.insert(tile.values.end(), row.begin(), row.end());
@@ -67,9 +66,12 @@ Parsed parse(const std::string& svg) {
       ++p.paths;
       p.fills << attributes.value("fill").toString();
     }
-    if (name == u"text") p.texts << xml.readElementText();
-    else if (name == u"title") p.title = xml.readElementText();
-    else if (name == u"desc") p.description = xml.readElementText();
+    if (name == u"text")
+      p.texts << xml.readElementText();
+    else if (name == u"title")
+      p.title = xml.readElementText();
+    else if (name == u"desc")
+      p.description = xml.readElementText();
   }
   if (xml.hasError()) p.error = xml.errorString();
   return p;
@@ -98,8 +100,9 @@ class TestSvg : public QObject {
     QFETCH(QByteArray, text);
     QFETCH(QString, read_back);
     OneTile tiles;
-    SvgCanvas canvas({.title = text.toStdString(), .description = text.toStdString(), .metadata = {{"text", text.toStdString()}}},
-                     dark_theme(), tiles);
+    SvgCanvas canvas(
+        {.title = text.toStdString(), .description = text.toStdString(), .metadata = {{"text", text.toStdString()}}},
+        dark_theme(), tiles);
     canvas.begin_group(text.toStdString());
     canvas.text({10, 20}, text.toStdString(), {.face = Face::Mono});
     canvas.end_group();
@@ -182,7 +185,8 @@ class TestSvg : public QObject {
     TileRequest asked = request(10), had = request(10);
     had.queries = had.keys = {2, 4};
     had.rows = had.columns = 1;
-    const HeatShapes shapes = heat_shapes({0, 0, 100, 100}, asked, Tile{had, {0.5f}, {0.5f}}, dark_theme(), ScaleMode::Global);
+    const HeatShapes shapes =
+        heat_shapes({0, 0, 100, 100}, asked, Tile{had, {0.5f}, {0.5f}}, dark_theme(), ScaleMode::Global);
     QCOMPARE(shapes.layers.size(), size_t{1});
     const Rect cell = shapes.layers[0].cells[0];
     QCOMPARE(cell.x, 20.f);

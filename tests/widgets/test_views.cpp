@@ -1,4 +1,5 @@
-// Views over steps that a model really ran: every size, theme and language, hit-testing, tables against tiles, long texts.
+// Views over steps that a model really ran: every size, theme and language, hit-testing, tables against tiles, long
+// texts.
 #include <QXmlStreamReader>
 #include <QtTest>
 
@@ -56,7 +57,8 @@ class TestViews : public QObject {
       const auto view = make_view(kind.id);
       QVERIFY(view && view->id() == kind.id && view->name() == kind.name);
     }
-    for (const char* name : {"attention", "heads", "arcs", "mask", "cache", "logits", "log"})   // what CONTRACT.md and UX.md name
+    for (const char* name :
+         {"attention", "heads", "arcs", "mask", "cache", "logits", "log"})  // what CONTRACT.md and UX.md name
       QVERIFY2(std::count(ids.begin(), ids.end(), name) == 1, name);
     QVERIFY(!make_view("nonsense"));
   }
@@ -90,12 +92,21 @@ class TestViews : public QObject {
             QVERIFY2(canvas.count > 3, id.c_str());
             for (const auto& t : canvas.texts) {
               const auto [a, b] = corners(t);
-              const QString what = QString("%1 %2x%3: '%4' at %5,%6 to %7,%8").arg(id.c_str()).arg(w).arg(h).arg(t.text.c_str()).arg(a.x).arg(a.y).arg(b.x).arg(b.y);
+              const QString what = QString("%1 %2x%3: '%4' at %5,%6 to %7,%8")
+                                       .arg(id.c_str())
+                                       .arg(w)
+                                       .arg(h)
+                                       .arg(t.text.c_str())
+                                       .arg(a.x)
+                                       .arg(a.y)
+                                       .arg(b.x)
+                                       .arg(b.y);
               QVERIFY2(t.style.px >= 10, qPrintable(what));
-              if (id == "strip" && t.style.face == Face::Mono) continue;   // scrolls under its clip
+              if (id == "strip" && t.style.face == Face::Mono) continue;  // scrolls under its clip
               const float slack = 4;
               QVERIFY2(std::min(a.x, b.x) >= area.x - slack && std::max(a.x, b.x) <= area.right() + slack &&
-                           std::min(a.y, b.y) >= area.y && std::max(a.y, b.y) <= area.bottom() + slack, qPrintable(what));
+                           std::min(a.y, b.y) >= area.y && std::max(a.y, b.y) <= area.bottom() + slack,
+                       qPrintable(what));
             }
             SvgCanvas svg({.width = area.w, .height = area.h, .title = id}, *theme, tiles);
             view->draw(svg, scene);
@@ -103,8 +114,14 @@ class TestViews : public QObject {
             QXmlStreamReader xml(QByteArray::fromStdString(file));
             while (!xml.atEnd()) xml.readNext();
             QVERIFY2(!xml.hasError(), qPrintable(xml.errorString()));
-            keep_picture(QString("%1-%2-%3-%4-%5").arg(id.c_str(), !step ? "empty" : step == gpt_ ? "gpt" : "bert", theme->dark ? "dark" : "light",
-                                                       l == Language::English ? "en" : "ru").arg(w), file);
+            keep_picture(QString("%1-%2-%3-%4-%5")
+                             .arg(id.c_str(),
+                                  !step          ? "empty"
+                                  : step == gpt_ ? "gpt"
+                                                 : "bert",
+                                  theme->dark ? "dark" : "light", l == Language::English ? "en" : "ru")
+                             .arg(w),
+                         file);
           }
   }
 
@@ -118,7 +135,7 @@ class TestViews : public QObject {
       if (notches > 0) view->wheel({300, 400}, static_cast<float>(notches), scene);
       RememberingCanvas canvas({0, 0, 650, 686}, dark_theme(), tiles);
       view->draw(canvas, scene);
-      if (notches > 0) {   // the first drawing gave the view its place
+      if (notches > 0) {  // the first drawing gave the view its place
         view->wheel({300, 400}, static_cast<float>(notches), scene);
         canvas.maps.clear();
         view->draw(canvas, scene);
@@ -129,11 +146,13 @@ class TestViews : public QObject {
       int found = 0;
       for (int64_t q = request.queries.begin; q < request.queries.end; ++q)
         for (int64_t k = request.keys.begin; k < request.keys.end; ++k) {
-          const Point middle{place.x + (static_cast<float>(k - request.keys.begin) + 0.5f) * place.w / static_cast<float>(request.keys.size()),
-                             place.y + (static_cast<float>(q - request.queries.begin) + 0.5f) * place.h / static_cast<float>(request.queries.size())};
+          const Point middle{place.x + (static_cast<float>(k - request.keys.begin) + 0.5f) * place.w /
+                                           static_cast<float>(request.keys.size()),
+                             place.y + (static_cast<float>(q - request.queries.begin) + 0.5f) * place.h /
+                                           static_cast<float>(request.queries.size())};
           const Gesture gesture = view->click(middle, scene);
           const Pin* pin = std::get_if<Pin>(&gesture);
-          if (!pin) continue;   // zoomed: that cell lies outside the map's frame
+          if (!pin) continue;  // zoomed: that cell lies outside the map's frame
           ++found;
           QVERIFY(pin->cell == (Cell{q, k}));
         }
@@ -187,7 +206,7 @@ class TestViews : public QObject {
       for (float x = 0; x < 650; x += 3) {
         const Gesture gesture = view->click({x, y}, scene);
         if (const auto* flip = std::get_if<ToggleMaskCell>(&gesture)) {
-          QCOMPARE(flip->allow, flip->cell.key > flip->cell.query);   // the rule is causal
+          QCOMPARE(flip->allow, flip->cell.key > flip->cell.query);  // the rule is causal
           ++(flip->allow ? masked : allowed);
         }
       }
@@ -199,7 +218,8 @@ class TestViews : public QObject {
     for (int64_t q = 0; q < 20; ++q)
       for (int64_t k = 0; k < 40; ++k) bits->set(q, k, (q * 7 + k * 5) % 3 == 0 && q != 4);
     MaskRule painted{MaskRule::Kind::Custom, 0, bits};
-    for (const MaskRule& rule : {MaskRule{}, *MaskRule::parse("bidirectional"), *MaskRule::parse("prefix:9"), *MaskRule::parse("window:5"), painted}) {
+    for (const MaskRule& rule : {MaskRule{}, *MaskRule::parse("bidirectional"), *MaskRule::parse("prefix:9"),
+                                 *MaskRule::parse("window:5"), painted}) {
       auto step = std::make_shared<Snapshot>(*gpt_);
       step->masks = {rule};
       int64_t allowed = 0;
@@ -213,7 +233,7 @@ class TestViews : public QObject {
       QCOMPARE(std::count(array.values.begin(), array.values.end(), 1.f), allowed);
       RememberingCanvas canvas({0, 0, 650, 686}, dark_theme(), tiles);
       view->draw(canvas, {step, {}});
-      double filled = 0;   // painted area over that of a cell: what is drawn is what is counted
+      double filled = 0;  // painted area over that of a cell: what is drawn is what is counted
       const float cell = [&] {
         float w = 0;
         for (const Rect& r : canvas.fills) w = std::max(w, r.h);
@@ -221,7 +241,8 @@ class TestViews : public QObject {
       }();
       for (const Rect& r : canvas.fills)
         if (r.h >= cell - 0.01f && r.h > 12) filled += r.w * r.h / (cell * cell);
-      QVERIFY2(std::abs(filled - static_cast<double>(allowed)) < 0.6, qPrintable(QString("%1 %2 %3").arg(rule.text().c_str()).arg(filled).arg(allowed)));
+      QVERIFY2(std::abs(filled - static_cast<double>(allowed)) < 0.6,
+               qPrintable(QString("%1 %2 %3").arg(rule.text().c_str()).arg(filled).arg(allowed)));
     }
   }
   void a_listed_token_can_be_taken() {
@@ -315,7 +336,8 @@ class TestViews : public QObject {
     QCOMPARE(table.rows.size(), size_t{6});
     size_t used = 0;
     for (const auto& row : table.rows) {
-      QCOMPARE(row[2], std::to_string(2 * 96 * 4 * gpt_->state.begin()->second.rows()));   // K and V, 96 floats a position
+      QCOMPARE(row[2],
+               std::to_string(2 * 96 * 4 * gpt_->state.begin()->second.rows()));  // K and V, 96 floats a position
       QCOMPARE(row[2], row[4]);
       used += std::stoull(row[2]);
     }
@@ -332,7 +354,8 @@ class TestViews : public QObject {
     const HeadScores scores = scores_of(step, tile);
     QCOMPARE(scores.previous, 1.);
     QVERIFY(head_type(scores) && head_type(scores)->first == Word::TypePrevious);
-    // An induction head: "the" (4) comes again at 12 and 21, " it" at 18, " to" at 20; each looks behind its earlier copy.
+    // An induction head: "the" (4) comes again at 12 and 21, " it" at 18, " to" at 20; each looks behind its earlier
+    // copy.
     tile.values.assign(24 * 24, 0.f);
     for (size_t q = 0; q < 24; ++q) {
       size_t key = 0;

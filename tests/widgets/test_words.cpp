@@ -60,7 +60,8 @@ class TestWords : public QObject {
   void complete_in_both_languages() {
     for (const Entry& e : entries) {
       QVERIFY2(*e.english && *e.russian, e.key);
-      QVERIFY2(QString::fromUtf8(e.russian).isValidUtf16() && !QString::fromUtf8(e.russian).contains(QChar(0xFFFD)), e.key);
+      QVERIFY2(QString::fromUtf8(e.russian).isValidUtf16() && !QString::fromUtf8(e.russian).contains(QChar(0xFFFD)),
+               e.key);
       QVERIFY2(holes(e.english) == holes(e.russian), e.key);
     }
   }
@@ -76,7 +77,9 @@ class TestWords : public QObject {
     QTest::addColumn<double>("value");
     QTest::addColumn<QString>("english");
     QTest::addColumn<QString>("russian");
-    const auto row = [](double v, const char* en, const char* ru) { QTest::newRow(en) << v << QString(en) << QString(ru); };
+    const auto row = [](double v, const char* en, const char* ru) {
+      QTest::newRow(en) << v << QString(en) << QString(ru);
+    };
     row(0, "0", "0");
     row(0.3124, "0.312", "0,312");
     row(0.00041, "4.1e-4", "4,1e-4");
@@ -119,9 +122,15 @@ class TestWords : public QObject {
     QCOMPARE(tokens(2), std::string("2 tokens"));
     QCOMPARE(tokens(0), std::string("0 tokens"));
     set_language(Language::Russian);
-    for (const auto& [n, said] : std::initializer_list<std::pair<int, const char*>>{
-             {1, "1 токен"}, {2, "2 токена"}, {5, "5 токенов"}, {11, "11 токенов"}, {12, "12 токенов"}, {21, "21 токен"},
-             {24, "24 токена"}, {112, "112 токенов"}, {0, "0 токенов"}})
+    for (const auto& [n, said] : std::initializer_list<std::pair<int, const char*>>{{1, "1 токен"},
+                                                                                    {2, "2 токена"},
+                                                                                    {5, "5 токенов"},
+                                                                                    {11, "11 токенов"},
+                                                                                    {12, "12 токенов"},
+                                                                                    {21, "21 токен"},
+                                                                                    {24, "24 токена"},
+                                                                                    {112, "112 токенов"},
+                                                                                    {0, "0 токенов"}})
       QCOMPARE(tokens(n), std::string(said));
   }
 
@@ -144,7 +153,7 @@ class TestWords : public QObject {
   }
 
   void widths() {
-    QCOMPARE(text_width("0000", Face::Mono, 10), 24.f);   // 600 of 1000 units each
+    QCOMPARE(text_width("0000", Face::Mono, 10), 24.f);  // 600 of 1000 units each
     QVERIFY(text_width("Привет", Face::Sans, 11) > 30);
     QCOMPARE(text_width("", Face::Sans, 11), 0.f);
     const std::string cut = fitted("a long piece of text", Face::Sans, 11, 60);

@@ -1,5 +1,5 @@
-// Two columns of tokens, queries left and keys right, and an arc for every weight above a threshold: colour is the head,
-// thickness the weight. What the threshold hides is said as a share of the weight.
+// Two columns of tokens, queries left and keys right, and an arc for every weight above a threshold: colour is the
+// head, thickness the weight. What the threshold hides is said as a share of the weight.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ class Arcs final : public View {
   int64_t first_ = 0;
   float left_ = 0, right_ = 0, top_ = 0, bottom_ = 0, pitch_ = 0;
   std::vector<Arc> arcs_;
-  double hidden_ = 0, outside_ = 0, whole_ = 0;   // weight below the threshold, to keys out of sight, in all
+  double hidden_ = 0, outside_ = 0, whole_ = 0;  // weight below the threshold, to keys out of sight, in all
   bool pending_ = false;
 };
 
@@ -109,8 +109,10 @@ void Arcs::gather(TileSource& tiles, const Scene& s, const MapOf& map, Range row
         const float w = tile->values[static_cast<size_t>((q - rows.begin) * rows.size() + k - rows.begin)];
         if (!(w > 0)) continue;
         seen += w;
-        if (w >= s.at.threshold) arcs_.push_back({head, q, k, w});
-        else hidden_ += w;
+        if (w >= s.at.threshold)
+          arcs_.push_back({head, q, k, w});
+        else
+          hidden_ += w;
       }
       whole_ += 1;
       outside_ += std::max(0., 1 - seen);
@@ -124,7 +126,8 @@ void Arcs::gather(TileSource& tiles, const Scene& s, const MapOf& map, Range row
 
 void Arcs::draw_arc(Canvas& c, const Arc& arc, Color color) const {
   const float bend = (right_ - left_) * 0.45f, from = y_of(arc.query), to = y_of(arc.key);
-  c.curve({left_, from}, {left_ + bend, from}, {right_ - bend, to}, {right_, to}, color, std::max(0.6f, most_width * arc.weight));
+  c.curve({left_, from}, {left_ + bend, from}, {right_ - bend, to}, {right_, to}, color,
+          std::max(0.6f, most_width * arc.weight));
 }
 
 void Arcs::draw(Canvas& c, const Scene& s) {
@@ -138,10 +141,13 @@ void Arcs::draw(Canvas& c, const Scene& s) {
       c.outline({area.x + 40.5f, y + 0.5f, 90, 16}, t.hairline, 1);
       c.outline({area.right() - 130.5f, y + 0.5f, 90, 16}, t.hairline, 1);
     }
-    return put_notice(c, area, s.step && !refusal(*s.step).empty() ? refusal(*s.step) : std::string(say(Word::PressSpace)));
+    return put_notice(c, area,
+                      s.step && !refusal(*s.step).empty() ? refusal(*s.step) : std::string(say(Word::PressSpace)));
   }
-  put_title(c, area, s.at.arc_heads.size() > 1 ? say(Word::LayerHeads, {std::to_string(map->layer)}) : say_head(*map, s.at.heads),
-            say(Word::ArcsSub));
+  put_title(
+      c, area,
+      s.at.arc_heads.size() > 1 ? say(Word::LayerHeads, {std::to_string(map->layer)}) : say_head(*map, s.at.heads),
+      say(Word::ArcsSub));
   top_ = area.y + title_height + 24;
   bottom_ = area.bottom() - legend_height;
   pitch_ = std::clamp((bottom_ - top_) / static_cast<float>(map->queries), row_least, row_most);
@@ -149,7 +155,8 @@ void Arcs::draw(Canvas& c, const Scene& s) {
   first_ = std::clamp<int64_t>(first_, 0, std::max<int64_t>(0, map->queries - fitting));
   const Range rows{first_, std::min(map->queries, first_ + fitting)};
   float label = 24;
-  for (int64_t i = rows.begin; i < rows.end; ++i) label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
+  for (int64_t i = rows.begin; i < rows.end; ++i)
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
   label = std::min(label, std::min(140.f, area.w * 0.2f));
   const float breadth = std::min(area.w - 2 * (label + 40), 720.f);
   left_ = std::round(area.x + (area.w - breadth) / 2);
@@ -163,7 +170,7 @@ void Arcs::draw(Canvas& c, const Scene& s) {
   const bool by_head = heads_of(s, *map).size() > 1;
   for (const int64_t head : heads_of(s, *map)) {
     c.begin_group("L" + std::to_string(map->layer) + "H" + std::to_string(head));
-    for (const bool lit : {false, true})   // the row in view lies above the others
+    for (const bool lit : {false, true})  // the row in view lies above the others
       for (auto arc = arcs_.rbegin(); arc != arcs_.rend(); ++arc)
         if (arc->head == head && (!row || arc->query == *row) == lit)
           draw_arc(c, *arc, (by_head ? head_color(t, head) : t.bar).alpha(lit ? row ? 230 : 150 : 36));
@@ -200,7 +207,8 @@ void Arcs::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf& map) {
     put(c, x + 30, y, label, {Face::Sans, 11, t.dim});
     x += 30 + c.text_width(label, Face::Sans, 11) + 14;
   }
-  std::string line = say(Word::ArcsHidden, {say_percent(whole_ > 0 ? hidden_ / whole_ : 0), say_number(s.at.threshold)});
+  std::string line =
+      say(Word::ArcsHidden, {say_percent(whole_ > 0 ? hidden_ / whole_ : 0), say_number(s.at.threshold)});
   if (outside_ > 0.005 * whole_ && map.keys > static_cast<int64_t>((bottom_ - top_) / pitch_))
     line += " · " + say(Word::ArcsOutside, {say_percent(outside_ / whole_)});
   if (s.at.without_sink) line += " · " + say(Word::SinkOut, {token_on_axis(*s.step, 0)});
@@ -241,7 +249,8 @@ std::vector<Readout> Arcs::readout(const Scene& s, TileSource& tiles) const {
   for (const float w : row->values)
     if (w > 0 && w < s.at.threshold) hidden += w;
   if (s.at.cursor && s.at.cursor->key < map->keys) {
-    lines.push_back({std::string(say(Word::Key)), token_in_text(*s.step, s.at.cursor->key) + " " + std::to_string(s.at.cursor->key)});
+    lines.push_back({std::string(say(Word::Key)),
+                     token_in_text(*s.step, s.at.cursor->key) + " " + std::to_string(s.at.cursor->key)});
     const float w = row->values[static_cast<size_t>(s.at.cursor->key)];
     lines.push_back({std::string(say(Word::AttentionWeight)), w >= 0 ? say_number(w) : std::string(say(Word::Masked))});
   }
@@ -264,7 +273,8 @@ Table Arcs::table(const Scene& s, TileSource& tiles) const {
       for (int64_t k = 0; k < map->keys; ++k)
         if (const float w = row->values[static_cast<size_t>(k)]; w >= s.at.threshold && w > 0)
           table.rows.push_back({std::to_string(map->layer), std::to_string(head), std::to_string(q), std::to_string(k),
-                                s.step->pieces[static_cast<size_t>(q)], s.step->pieces[static_cast<size_t>(k)], digits(w)});
+                                s.step->pieces[static_cast<size_t>(q)], s.step->pieces[static_cast<size_t>(k)],
+                                digits(w)});
     }
   }
   return table;

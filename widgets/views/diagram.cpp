@@ -2,9 +2,9 @@
 // live shapes on their edges. Everything comes from the graph.
 #include "widgets/views/diagram.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 #include <map>
 #include <set>
 
@@ -57,7 +57,8 @@ class Diagram final : public View {
     canvas.fill(area, theme.canvas);
     if (!scene.step) {
       put_title(canvas, area, say(Word::ViewDiagram));
-      for (float y = area.y + 44.5f; y + 32 < area.bottom(); y += stack_pitch) canvas.outline({area.x + 16.5f, y, stack_w, 32}, theme.hairline, 1);
+      for (float y = area.y + 44.5f; y + 32 < area.bottom(); y += stack_pitch)
+        canvas.outline({area.x + 16.5f, y, stack_w, 32}, theme.hairline, 1);
       return put_notice(canvas, area, say(Word::PressSpace));
     }
     const int layer = layer_of(scene);
@@ -85,10 +86,11 @@ class Diagram final : public View {
     if (hovered_ == no_node || !scene.step) return {};
     const Snapshot& step = *scene.step;
     const Node& node = step.graph()[hovered_];
-    std::vector<Readout> lines = {{std::string(say(Word::DiagramOp)), std::string(name_of(node.op))},
-                                  {std::string(say(Word::DiagramPath)), node.path},
-                                  {std::string(say(Word::DiagramShape)), shape_text(node, step)},
-                                  {std::string(say(Word::DiagramParameters)), say_integer(parameters_of(step.graph(), node))}};
+    std::vector<Readout> lines = {
+        {std::string(say(Word::DiagramOp)), std::string(name_of(node.op))},
+        {std::string(say(Word::DiagramPath)), node.path},
+        {std::string(say(Word::DiagramShape)), shape_text(node, step)},
+        {std::string(say(Word::DiagramParameters)), say_integer(parameters_of(step.graph(), node))}};
     const double flops = step.graph().flops(hovered_, step.positions() - step.pass_tokens, step.pass_tokens);
     if (flops > 0) lines.push_back({"FLOP", say_number(flops)});
     if (hovered_ < static_cast<NodeId>(step.node_ms.size()) && step.node_ms[static_cast<size_t>(hovered_)] > 0)
@@ -103,11 +105,13 @@ class Diagram final : public View {
     for (const Node& node : step.graph().nodes) {
       std::string shape = shape_text(node, step);
       std::erase(shape, ',');
-      const double ms = node.id < static_cast<NodeId>(step.node_ms.size()) ? step.node_ms[static_cast<size_t>(node.id)] : 0;
-      table.rows.push_back({node.path, std::string(name_of(node.op)), std::to_string(node.layer), shape,
-                            std::to_string(parameters_of(step.graph(), node)),
-                            fmt::format("{}", step.graph().flops(node.id, step.positions() - step.pass_tokens, step.pass_tokens)),
-                            fmt::format("{}", ms)});
+      const double ms =
+          node.id < static_cast<NodeId>(step.node_ms.size()) ? step.node_ms[static_cast<size_t>(node.id)] : 0;
+      table.rows.push_back(
+          {node.path, std::string(name_of(node.op)), std::to_string(node.layer), shape,
+           std::to_string(parameters_of(step.graph(), node)),
+           fmt::format("{}", step.graph().flops(node.id, step.positions() - step.pass_tokens, step.pass_tokens)),
+           fmt::format("{}", ms)});
     }
     return table;
   }
@@ -161,10 +165,12 @@ class Diagram final : public View {
           parameters[node.head || node.id > last_of_stack(graph) ? layers : node.layer] +=
               elements(graph.schema[static_cast<size_t>(weight)].shape);
     const int room = std::max(1, static_cast<int>(area.h / stack_pitch) - 4);
-    const int first = std::clamp(selected - room / 2, 0, std::max(0, layers - room)), last = std::min(layers, first + room);
+    const int first = std::clamp(selected - room / 2, 0, std::max(0, layers - room)),
+              last = std::min(layers, first + room);
     float y = area.y;
     const auto put = [&](const std::string& title, const std::string& note, int layer, bool now) {
-      if (y > area.y) canvas.line({area.x + area.w / 2, y - 12}, {area.x + area.w / 2, y}, canvas.theme().hairline, 1.5f);
+      if (y > area.y)
+        canvas.line({area.x + area.w / 2, y - 12}, {area.x + area.w / 2, y}, canvas.theme().hairline, 1.5f);
       box(canvas, {{area.x, y, area.w, 32}, no_node, layer}, title, note, now);
       y += stack_pitch;
     };
@@ -197,7 +203,9 @@ class Diagram final : public View {
       all_lanes += lanes;
     }
     // A low canvas has lower boxes; below a line of text they would say nothing.
-    lane_h_ = std::clamp((area.h - 20 - band_gap * static_cast<float>(sheet.bands)) / static_cast<float>(std::max(1, all_lanes)), 36.f, most_lane);
+    lane_h_ = std::clamp(
+        (area.h - 20 - band_gap * static_cast<float>(sheet.bands)) / static_cast<float>(std::max(1, all_lanes)), 36.f,
+        most_lane);
     const float lane_h = lane_h_, box_h = lane_h - between_boxes;
     for (int band = 0; band < sheet.bands; ++band) {
       int columns = 1, lanes = 1;
@@ -209,7 +217,8 @@ class Diagram final : public View {
         int in_column = 0;
         for (const PlacedNode& other : sheet.nodes) in_column += other.band == band && other.column == place.column;
         const float middle = y + static_cast<float>(lanes) * lane_h / 2;
-        const float top = in_column == 1 ? middle - box_h / 2 : y + static_cast<float>(place.lane) * lane_h + (lane_h - box_h) / 2;
+        const float top =
+            in_column == 1 ? middle - box_h / 2 : y + static_cast<float>(place.lane) * lane_h + (lane_h - box_h) / 2;
         const bool sum = graph[place.id].op == Op::add;
         const float x = area.x + static_cast<float>(place.column) * pitch;
         rects[place.id] = sum ? Rect{x + width / 2 - 10, middle - 10, 20, 20} : Rect{x, top, width, box_h};
@@ -226,7 +235,8 @@ class Diagram final : public View {
   }
 
   /// Right, then across, then right; a residual goes below its band. The shape stands at the source.
-  void draw_edge(Canvas& canvas, const Snapshot& step, const DiagramEdge& edge, const std::map<NodeId, Rect>& rects) const {
+  void draw_edge(Canvas& canvas, const Snapshot& step, const DiagramEdge& edge,
+                 const std::map<NodeId, Rect>& rects) const {
     const Theme& theme = canvas.theme();
     const Node& from = step.graph()[edge.from];
     const Rect to = rects.at(edge.to);
@@ -235,8 +245,10 @@ class Diagram final : public View {
     if (edge.residual) {
       float left = to.x, low = to.bottom();
       for (const auto& [id, rect] : rects)
-        if (std::abs(rect.y + rect.h / 2 - end_y) < 2 * lane_h_) left = std::min(left, rect.x), low = std::max(low, rect.bottom());
-      const Point path[] = {{left - 12, end_y}, {left - 12, low + 10}, {to.x + to.w / 2, low + 10}, {to.x + to.w / 2, to.bottom()}};
+        if (std::abs(rect.y + rect.h / 2 - end_y) < 2 * lane_h_)
+          left = std::min(left, rect.x), low = std::max(low, rect.bottom());
+      const Point path[] = {
+          {left - 12, end_y}, {left - 12, low + 10}, {to.x + to.w / 2, low + 10}, {to.x + to.w / 2, to.bottom()}};
       canvas.polyline(path, theme.secondary, width);
       return;
     }

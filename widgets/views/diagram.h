@@ -10,14 +10,14 @@ namespace cutaway {
 
 struct PlacedNode {
   NodeId id = no_node;
-  int band = 0;     // 0 is the first residual branch of the layer
-  int column = 0;   // longest way from the band's entry
-  int lane = 0;     // 0 is the topmost of its column
+  int band = 0;    // 0 is the first residual branch of the layer
+  int column = 0;  // longest way from the band's entry
+  int lane = 0;    // 0 is the topmost of its column
 };
 
 struct DiagramEdge {
-  NodeId from = no_node, to = no_node;   // from: after skipping views, which move no data
-  bool residual = false;                 // passes by the branch instead of through it
+  NodeId from = no_node, to = no_node;  // from: after skipping views, which move no data
+  bool residual = false;                // passes by the branch instead of through it
 };
 
 struct LayerSheet {

@@ -11,7 +11,7 @@ namespace cutaway {
 namespace {
 
 constexpr float gap = 3.5f;
-constexpr int64_t most_scored_tokens = 512;   // scores need every weight of every head
+constexpr int64_t most_scored_tokens = 512;  // scores need every weight of every head
 
 struct Row {
   std::string block, label;
@@ -22,7 +22,8 @@ struct Row {
 std::vector<Row> rows_of(const Graph& graph) {
   std::vector<Row> rows;
   for (const NodeId id : graph.with(Role::Probs))
-    rows.push_back({graph[id].block, "L" + std::to_string(graph[id].layer), id, std::max<int64_t>(1, graph[id].params.heads)});
+    rows.push_back(
+        {graph[id].block, "L" + std::to_string(graph[id].layer), id, std::max<int64_t>(1, graph[id].params.heads)});
   return rows;
 }
 
@@ -52,7 +53,9 @@ HeadScores scores_of(const Snapshot& step, const Tile& whole) {
   HeadScores scores;
   const int64_t n = whole.request.rows;
   int64_t copies = 0;
-  const auto at = [&](int64_t q, int64_t k) { return std::max(0.f, whole.values[static_cast<size_t>(q * whole.request.columns + k)]); };
+  const auto at = [&](int64_t q, int64_t k) {
+    return std::max(0.f, whole.values[static_cast<size_t>(q * whole.request.columns + k)]);
+  };
   for (int64_t q = 0; q < n; ++q) {
     scores.self += at(q, q);
     if (q == 0) continue;
@@ -62,7 +65,8 @@ HeadScores scores_of(const Snapshot& step, const Tile& whole) {
     double after_copies = 0;
     bool any = false;
     for (int64_t k = 0; k + 1 <= q; ++k)
-      if (step.ids[static_cast<size_t>(k)] == step.ids[static_cast<size_t>(q)]) any = true, after_copies += at(q, k + 1);
+      if (step.ids[static_cast<size_t>(k)] == step.ids[static_cast<size_t>(q)])
+        any = true, after_copies += at(q, k + 1);
     if (any) ++copies, scores.induction += after_copies;
   }
   const double rows = static_cast<double>(std::max<int64_t>(1, n - 1));
@@ -74,7 +78,8 @@ HeadScores scores_of(const Snapshot& step, const Tile& whole) {
 
 std::optional<std::pair<Word, double>> head_type(const HeadScores& s) {
   std::pair<Word, double> best{Word::TypePrevious, s.previous};
-  for (const auto& other : {std::pair{Word::TypeInduction, s.induction}, std::pair{Word::TypeFirst, s.first}, std::pair{Word::TypeSelf, s.self}})
+  for (const auto& other : {std::pair{Word::TypeInduction, s.induction}, std::pair{Word::TypeFirst, s.first},
+                            std::pair{Word::TypeSelf, s.self}})
     if (other.second > best.second) best = other;
   if (best.second < 0.4 && s.local >= 0.5) best = {Word::TypeLocal, s.local};
   return best.second >= 0.4 ? std::optional(best) : std::nullopt;
@@ -92,16 +97,21 @@ void HeadGrid::draw_in(Canvas& c, Rect area, const Scene& s) {
     put_title(c, area, say(Word::ViewHeads));
     const Rect inside{area.x + 16, area.y + title_height + 12, area.w - 32, area.h - title_height - 28};
     put_grid(c, inside, 6);
-    return put_notice(c, inside, s.step ? refusal(*s.step).empty() ? std::string(say(Word::PressSpace)) : refusal(*s.step) : std::string(say(Word::PressSpace)));
+    return put_notice(c, inside,
+                      s.step ? refusal(*s.step).empty() ? std::string(say(Word::PressSpace)) : refusal(*s.step)
+                             : std::string(say(Word::PressSpace)));
   }
   int64_t heads = 1;
   for (const Row& row : rows) heads = std::max(heads, row.heads);
-  const std::string mode(say(s.at.scale == ScaleMode::Row ? Word::ScaleRow : s.at.scale == ScaleMode::Global ? Word::ScaleGlobal : Word::ScaleLog));
+  const std::string mode(say(s.at.scale == ScaleMode::Row      ? Word::ScaleRow
+                             : s.at.scale == ScaleMode::Global ? Word::ScaleGlobal
+                                                               : Word::ScaleLog));
   const std::string sizes = say(Word::GridSub, {std::to_string(rows.size()), std::to_string(heads), mode});
   put_title(c, area, say(Word::ViewHeads),
             s.step->model->random_weights ? sizes + " · " + std::string(say(Word::RandomWeightsShort)) : sizes);
   const float left = area.x + 44, top = area.y + title_height + 24;
-  const float w = (area.right() - 16 - left) / static_cast<float>(heads), h = (area.bottom() - 12 - top) / static_cast<float>(rows.size());
+  const float w = (area.right() - 16 - left) / static_cast<float>(heads),
+              h = (area.bottom() - 12 - top) / static_cast<float>(rows.size());
   const bool badges = w >= 76 && h >= 90;
   const float pitch_x = std::min(w, 156.f), pitch_y = std::min(h - (badges ? 16 : 0), 156.f);
   const float side = std::max(4.f, std::floor(std::min(pitch_x, pitch_y) - gap));
@@ -130,7 +140,8 @@ void HeadGrid::draw_in(Canvas& c, Rect area, const Scene& s) {
       const auto tile = c.tiles().best(request);
       if (!tile || !(tile->request == request)) continue;
       if (const auto type = head_type(scores_of(*s.step, *tile)))
-        put(c, place.x, place.bottom() + 9, fitted(std::string(say(type->first)) + " " + say_fixed(type->second, 2), Face::Sans, 10, side + 4),
+        put(c, place.x, place.bottom() + 9,
+            fitted(std::string(say(type->first)) + " " + say_fixed(type->second, 2), Face::Sans, 10, side + 4),
             {Face::Sans, 10, t.secondary});
     }
   }
@@ -164,16 +175,19 @@ std::vector<Readout> HeadGrid::readout(const Scene& s, TileSource& tiles) const 
   const int64_t head = hovered_ ? hovered_->second : map->head;
   for (const Row& row : rows_of(s.step->graph())) {
     if (row.block != block || head >= row.heads) continue;
-    std::vector<Readout> lines{{std::string(say(Word::HeadLabel)), say(Word::LayerHead, {row.label.substr(1), std::to_string(head)})}};
+    std::vector<Readout> lines{
+        {std::string(say(Word::HeadLabel)), say(Word::LayerHead, {row.label.substr(1), std::to_string(head)})}};
     const TileRequest request = whole_of(s, row, head, s.step->positions());
     if (s.step->positions() > most_scored_tokens) return lines;
     const auto tile = tiles.best(request);
     if (!tile || !(tile->request == request)) return lines;
     const HeadScores scores = scores_of(*s.step, *tile);
-    lines.push_back({std::string(say(Word::RowEntropy)), say_number(entropy_of(*tile)) + " " + std::string(say(Word::UnitBit))});
-    for (const auto& [word, score] : {std::pair{Word::TypePrevious, scores.previous}, std::pair{Word::TypeFirst, scores.first},
-                                      std::pair{Word::TypeSelf, scores.self}, std::pair{Word::TypeInduction, scores.induction},
-                                      std::pair{Word::TypeLocal, scores.local}})
+    lines.push_back(
+        {std::string(say(Word::RowEntropy)), say_number(entropy_of(*tile)) + " " + std::string(say(Word::UnitBit))});
+    for (const auto& [word, score] :
+         {std::pair{Word::TypePrevious, scores.previous}, std::pair{Word::TypeFirst, scores.first},
+          std::pair{Word::TypeSelf, scores.self}, std::pair{Word::TypeInduction, scores.induction},
+          std::pair{Word::TypeLocal, scores.local}})
       lines.push_back({std::string(say(word)), say_number(score)});
     return lines;
   }
@@ -181,7 +195,8 @@ std::vector<Readout> HeadGrid::readout(const Scene& s, TileSource& tiles) const 
 }
 
 Table HeadGrid::table(const Scene& s, TileSource& tiles) const {
-  Table table{{"layer", "head", "entropy_bits", "previous_token", "first_token", "self", "induction", "local", "type"}, {}};
+  Table table{{"layer", "head", "entropy_bits", "previous_token", "first_token", "self", "induction", "local", "type"},
+              {}};
   if (!s.step || s.step->positions() == 0 || s.step->positions() > most_scored_tokens) return table;
   for (const Row& row : rows_of(s.step->graph()))
     for (int64_t head = 0; head < row.heads; ++head) {
@@ -190,8 +205,10 @@ Table HeadGrid::table(const Scene& s, TileSource& tiles) const {
       if (!tile || !(tile->request == request)) continue;
       const HeadScores scores = scores_of(*s.step, *tile);
       const auto type = head_type(scores);
-      table.rows.push_back({row.label.substr(1), std::to_string(head), digits(entropy_of(*tile)), digits(scores.previous), digits(scores.first),
-                            digits(scores.self), digits(scores.induction), digits(scores.local), type ? std::string(say(type->first, Language::English)) : ""});
+      table.rows.push_back({row.label.substr(1), std::to_string(head), digits(entropy_of(*tile)),
+                            digits(scores.previous), digits(scores.first), digits(scores.self),
+                            digits(scores.induction), digits(scores.local),
+                            type ? std::string(say(type->first, Language::English)) : ""});
     }
   return table;
 }
@@ -205,7 +222,9 @@ std::vector<Array> HeadGrid::arrays(const Scene& s, TileSource& tiles) const {
     for (int64_t head = 0; head < row.heads; ++head) {
       const auto tile = tiles.best(whole_of(s, row, head, cells));
       for (int64_t i = 0; i < cells * cells; ++i) {
-        const float v = tile && static_cast<int64_t>(tile->values.size()) == cells * cells ? tile->values[static_cast<size_t>(i)] : not_computed_cell;
+        const float v = tile && static_cast<int64_t>(tile->values.size()) == cells * cells
+                            ? tile->values[static_cast<size_t>(i)]
+                            : not_computed_cell;
         array.values.push_back(v < 0 ? NAN : v);
       }
     }

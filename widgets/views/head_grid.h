@@ -9,11 +9,11 @@ namespace cutaway {
 
 /// How much a head does one recognisable thing: mean over the rows of the weight on the keys in question.
 struct HeadScores {
-  double previous = 0;    // key = query - 1
-  double first = 0;       // key 0
-  double self = 0;        // key = query
-  double induction = 0;   // the token after an earlier copy of this one (Olsson et al. 2022)
-  double local = 0;       // the three keys before the query
+  double previous = 0;   // key = query - 1
+  double first = 0;      // key 0
+  double self = 0;       // key = query
+  double induction = 0;  // the token after an earlier copy of this one (Olsson et al. 2022)
+  double local = 0;      // the three keys before the query
 };
 /// From the whole map of a head, one cell a weight.
 HeadScores scores_of(const Snapshot&, const Tile& whole);

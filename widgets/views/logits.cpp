@@ -1,5 +1,5 @@
-// What the model would say next: the most likely tokens with their share, the entropy, and where the sampler cuts. For a
-// masked model, the fills of every masked position. For a sentence encoder, the embedding. A click takes a token.
+// What the model would say next: the most likely tokens with their share, the entropy, and where the sampler cuts. For
+// a masked model, the fills of every masked position. For a sentence encoder, the embedding. A click takes a token.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -72,23 +72,30 @@ void Logits::draw(Canvas& c, const Scene& s) {
   const Theme& t = c.theme();
   const Rect area = c.area();
   rows_.clear();
-  if (!s.step || s.step->positions() == 0 || (s.step->best.empty() && s.step->fills.empty() && s.step->pooled.empty())) {
+  if (!s.step || s.step->positions() == 0 ||
+      (s.step->best.empty() && s.step->fills.empty() && s.step->pooled.empty())) {
     put_title(c, area, say(Word::ViewLogits));
     for (int i = 0; i < 8; ++i)
-      c.outline({area.x + 110.5f, area.y + title_height + 12.5f + static_cast<float>(i) * row_height, std::max(10.f, (area.w - 190) * std::pow(0.7f, static_cast<float>(i))), 10}, t.hairline, 1);
+      c.outline({area.x + 110.5f, area.y + title_height + 12.5f + static_cast<float>(i) * row_height,
+                 std::max(10.f, (area.w - 190) * std::pow(0.7f, static_cast<float>(i))), 10},
+                t.hairline, 1);
     const bool mlm = s.step && s.step->model->spec.objective == Objective::MaskedLm;
     const std::string why = s.step ? refusal(*s.step) : std::string();
-    return put_notice(c, {area.x, area.y + title_height + 190, area.w, 30}, !why.empty() ? why : std::string(say(mlm ? Word::MaskSomething : Word::PressSpace)));
+    return put_notice(c, {area.x, area.y + title_height + 190, area.w, 30},
+                      !why.empty() ? why : std::string(say(mlm ? Word::MaskSomething : Word::PressSpace)));
   }
   if (!s.step->fills.empty()) {
-    put_title(c, area, say(Word::FillsTitle), say_count(static_cast<int64_t>(s.step->fills.size()), Word::GapOne, Word::GapFew, Word::GapMany));
+    put_title(c, area, say(Word::FillsTitle),
+              say_count(static_cast<int64_t>(s.step->fills.size()), Word::GapOne, Word::GapFew, Word::GapMany));
     const float width = std::max(220.f, std::min(420.f, (area.w - 16) / static_cast<float>(s.step->fills.size())));
     float x = area.x, y = area.y + title_height;
     for (const Fill& fill : s.step->fills) {
       if (x + width > area.right() + 1) x = area.x, y += 24 + row_height * 10 + 20;
       if (y + 80 > area.bottom()) break;
-      put(c, x + 16, y + 10, say(Word::PositionOf, {std::to_string(fill.position)}), {Face::SansSemibold, 11, t.secondary});
-      draw_list(c, {x, y + 24, width, std::min(area.bottom() - y - 24, row_height * 10)}, s, fill.best, fill.position, -1);
+      put(c, x + 16, y + 10, say(Word::PositionOf, {std::to_string(fill.position)}),
+          {Face::SansSemibold, 11, t.secondary});
+      draw_list(c, {x, y + 24, width, std::min(area.bottom() - y - 24, row_height * 10)}, s, fill.best, fill.position,
+                -1);
       x += width;
     }
     return;
@@ -98,7 +105,8 @@ void Logits::draw(Canvas& c, const Scene& s) {
   put_title(c, area, say(Word::NextTokenAfter, {token_in_text(*s.step, last)}),
             say(Word::EntropyIs, {say_number(s.step->entropy_bits) + " " + std::string(say(Word::UnitBit))}));
   const float foot = s.step->model->random_weights ? 40.f : 28.f;
-  draw_list(c, {area.x, area.y + title_height + 4, area.w, area.h - title_height - 4 - foot}, s, s.step->best, last + 1, kept_by(s.at.sampling, s.step->best));
+  draw_list(c, {area.x, area.y + title_height + 4, area.w, area.h - title_height - 4 - foot}, s, s.step->best, last + 1,
+            kept_by(s.at.sampling, s.step->best));
   double shown = 0;
   for (const Row& row : rows_) shown += std::exp(static_cast<double>(row.logprob));
   std::string line = say(Word::RestIs, {say_percent(std::max(0., 1 - shown))});
@@ -106,12 +114,14 @@ void Logits::draw(Canvas& c, const Scene& s) {
   put(c, area.x + 16, area.bottom() - 14, fitted(line, Face::Sans, 11, area.w - 32), {Face::Sans, 11, t.dim});
 }
 
-void Logits::draw_list(Canvas& c, Rect area, const Scene& s, const std::vector<TokenChoice>& best, int64_t position, int64_t kept) {
+void Logits::draw_list(Canvas& c, Rect area, const Scene& s, const std::vector<TokenChoice>& best, int64_t position,
+                       int64_t kept) {
   const Theme& t = c.theme();
   if (best.empty()) return;
   const auto shown = std::min(best.size(), static_cast<size_t>(std::max(1.f, area.h / row_height)));
   float token = 40;
-  for (size_t i = 0; i < shown; ++i) token = std::max(token, c.text_width(written(piece_of(*s.step, best[i].id), true), Face::Mono, 12));
+  for (size_t i = 0; i < shown; ++i)
+    token = std::max(token, c.text_width(written(piece_of(*s.step, best[i].id), true), Face::Mono, 12));
   token = std::min(token, area.w * 0.35f);
   const float x = area.x + 16 + token + 12, room = std::max(20.f, std::min(area.right() - 16 - 64, x + 560) - x);
   const double most = std::exp(static_cast<double>(best.front().logprob));
@@ -123,7 +133,10 @@ void Logits::draw_list(Canvas& c, Rect area, const Scene& s, const std::vector<T
     const Rect place{area.x + 8, y - row_height / 2, x + room + 64 - area.x - 8, row_height};
     if (on) c.fill(place, t.raised);
     put(c, area.x + 16, y, fitted(written(piece_of(*s.step, best[i].id), true), Face::Mono, 12, token),
-        {Face::Mono, 12, i == 0 ? t.text : cut ? t.dim : t.secondary});
+        {Face::Mono, 12,
+         i == 0 ? t.text
+         : cut  ? t.dim
+                : t.secondary});
     c.fill({x, y - 5, std::max(1.f, static_cast<float>(p / most) * room), 10}, cut ? t.zone : t.bar);
     put(c, x + room + 60, y, say_percent(p), {Face::Sans, 12, i == 0 ? t.text : t.secondary, Align::Right});
     rows_.push_back({place, position, best[i].id, best[i].logprob, i + 1});
@@ -154,10 +167,13 @@ void Logits::draw_embedding(Canvas& c, Rect area, const Scene& s) {
   for (int64_t i = 0; i < columns; ++i) {
     // Where dimensions share a pixel, the one farthest from zero is shown.
     float far = 0;
-    for (auto k = static_cast<size_t>(i * static_cast<int64_t>(v.size()) / columns); k < static_cast<size_t>((i + 1) * static_cast<int64_t>(v.size()) / columns); ++k)
+    for (auto k = static_cast<size_t>(i * static_cast<int64_t>(v.size()) / columns);
+         k < static_cast<size_t>((i + 1) * static_cast<int64_t>(v.size()) / columns); ++k)
       if (std::abs(v[k]) > std::abs(far)) far = v[k];
     const float h = far / most * plot.h / 2;
-    c.fill({plot.x + w * static_cast<float>(i), h > 0 ? zero - h : zero, std::max(1.f, w - (w >= 3 ? 1.f : 0.f)), std::abs(h)}, t.bar);
+    c.fill({plot.x + w * static_cast<float>(i), h > 0 ? zero - h : zero, std::max(1.f, w - (w >= 3 ? 1.f : 0.f)),
+            std::abs(h)},
+           t.bar);
   }
 }
 
@@ -176,15 +192,19 @@ std::vector<Readout> Logits::readout(const Scene& s, TileSource&) const {
     lines.push_back({std::string(say(Word::Rank)), std::to_string(row.rank)});
   }
   if (is_next(*s.step)) {
-    lines.push_back({std::string(say(Word::Entropy)), say_number(s.step->entropy_bits) + " " + std::string(say(Word::UnitBit))});
+    lines.push_back(
+        {std::string(say(Word::Entropy)), say_number(s.step->entropy_bits) + " " + std::string(say(Word::UnitBit))});
     std::string best;
     for (size_t i = 0; i < std::min<size_t>(5, s.step->best.size()); ++i)
-      best += (best.empty() ? "" : ", ") + written(piece_of(*s.step, s.step->best[i].id), true) + " " + say_percent(std::exp(s.step->best[i].logprob));
+      best += (best.empty() ? "" : ", ") + written(piece_of(*s.step, s.step->best[i].id), true) + " " +
+              say_percent(std::exp(s.step->best[i].logprob));
     lines.push_back({std::string(say(Word::MostLikely)), best});
   }
   for (const Fill& fill : s.step->fills)
     if (!fill.best.empty())
-      lines.push_back({say(Word::PositionOf, {std::to_string(fill.position)}), written(piece_of(*s.step, fill.best.front().id), true) + " " + say_percent(std::exp(fill.best.front().logprob))});
+      lines.push_back({say(Word::PositionOf, {std::to_string(fill.position)}),
+                       written(piece_of(*s.step, fill.best.front().id), true) + " " +
+                           say_percent(std::exp(fill.best.front().logprob))});
   return lines;
 }
 
@@ -193,14 +213,16 @@ Table Logits::table(const Scene& s, TileSource&) const {
   if (!s.step) return table;
   const auto add = [&](int64_t position, const std::vector<TokenChoice>& best) {
     for (size_t i = 0; i < best.size(); ++i)
-      table.rows.push_back({std::to_string(position), std::to_string(i + 1), std::to_string(best[i].id), piece_of(*s.step, best[i].id),
-                            digits(best[i].logprob), digits(std::exp(static_cast<double>(best[i].logprob)))});
+      table.rows.push_back({std::to_string(position), std::to_string(i + 1), std::to_string(best[i].id),
+                            piece_of(*s.step, best[i].id), digits(best[i].logprob),
+                            digits(std::exp(static_cast<double>(best[i].logprob)))});
   };
   for (const Fill& fill : s.step->fills) add(fill.position, fill.best);
   if (is_next(*s.step)) add(s.step->positions(), s.step->best);
   if (s.step->best.empty() && s.step->fills.empty() && !s.step->pooled.empty()) {
     table.columns = {"dimension", "value"};
-    for (size_t i = 0; i < s.step->pooled.size(); ++i) table.rows.push_back({std::to_string(i), digits(s.step->pooled[i])});
+    for (size_t i = 0; i < s.step->pooled.size(); ++i)
+      table.rows.push_back({std::to_string(i), digits(s.step->pooled[i])});
   }
   return table;
 }
@@ -208,13 +230,16 @@ Table Logits::table(const Scene& s, TileSource&) const {
 std::vector<Array> Logits::arrays(const Scene& s, TileSource&) const {
   std::vector<Array> arrays;
   if (!s.step) return arrays;
-  if (!s.step->logits.empty()) arrays.push_back({"logits", {static_cast<int64_t>(s.step->logits.size())}, s.step->logits});
-  if (!s.step->pooled.empty()) arrays.push_back({"embedding", {static_cast<int64_t>(s.step->pooled.size())}, s.step->pooled});
+  if (!s.step->logits.empty())
+    arrays.push_back({"logits", {static_cast<int64_t>(s.step->logits.size())}, s.step->logits});
+  if (!s.step->pooled.empty())
+    arrays.push_back({"embedding", {static_cast<int64_t>(s.step->pooled.size())}, s.step->pooled});
   Array ids{"fill_ids", {0, 10}, {}}, logprobs{"fill_logprobs", {0, 10}, {}};
   for (const Fill& fill : s.step->fills) {
     if (fill.best.size() != 10) continue;
     ++ids.shape[0], ++logprobs.shape[0];
-    for (const TokenChoice& choice : fill.best) ids.values.push_back(static_cast<float>(choice.id)), logprobs.values.push_back(choice.logprob);
+    for (const TokenChoice& choice : fill.best)
+      ids.values.push_back(static_cast<float>(choice.id)), logprobs.values.push_back(choice.logprob);
   }
   if (ids.shape[0] > 0) arrays.push_back(ids), arrays.push_back(logprobs);
   return arrays;

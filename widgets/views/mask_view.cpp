@@ -49,7 +49,7 @@ int64_t allowed_in_row(const MaskRule& rule, int64_t query, int64_t keys) {
     const int64_t painted = std::min(keys, rule.bits->keys);
     return bits_in_row(*rule.bits, query, painted) + std::max<int64_t>(0, std::min(keys, query + 1) - painted);
   }
-  if (rule.kind == MaskRule::Kind::Custom) return std::min(keys, query + 1);   // outside the painted area: causal
+  if (rule.kind == MaskRule::Kind::Custom) return std::min(keys, query + 1);  // outside the painted area: causal
   const auto [first, last] = rule.span(query, keys);
   return std::max<int64_t>(0, last - first);
 }
@@ -69,22 +69,32 @@ Counts count(const MaskRule& rule, int64_t n) {
 
 Word kind_word(const MaskRule& rule) {
   switch (rule.kind) {
-    case MaskRule::Kind::Causal: return Word::MaskCausal;
-    case MaskRule::Kind::Bidirectional: return Word::MaskBidirectional;
-    case MaskRule::Kind::Prefix: return Word::MaskPrefix;
-    case MaskRule::Kind::Window: return Word::MaskWindow;
-    case MaskRule::Kind::Custom: break;
+    case MaskRule::Kind::Causal:
+      return Word::MaskCausal;
+    case MaskRule::Kind::Bidirectional:
+      return Word::MaskBidirectional;
+    case MaskRule::Kind::Prefix:
+      return Word::MaskPrefix;
+    case MaskRule::Kind::Window:
+      return Word::MaskWindow;
+    case MaskRule::Kind::Custom:
+      break;
   }
   return Word::MaskCustom;
 }
 
 std::string formula(const MaskRule& rule) {
   switch (rule.kind) {
-    case MaskRule::Kind::Causal: return std::string(say(Word::FormulaCausal));
-    case MaskRule::Kind::Bidirectional: return std::string(say(Word::FormulaBidirectional));
-    case MaskRule::Kind::Prefix: return say(Word::FormulaPrefix, {say_integer(rule.n)});
-    case MaskRule::Kind::Window: return say(Word::FormulaWindow, {say_integer(rule.n)});
-    case MaskRule::Kind::Custom: break;
+    case MaskRule::Kind::Causal:
+      return std::string(say(Word::FormulaCausal));
+    case MaskRule::Kind::Bidirectional:
+      return std::string(say(Word::FormulaBidirectional));
+    case MaskRule::Kind::Prefix:
+      return say(Word::FormulaPrefix, {say_integer(rule.n)});
+    case MaskRule::Kind::Window:
+      return say(Word::FormulaWindow, {say_integer(rule.n)});
+    case MaskRule::Kind::Custom:
+      break;
   }
   return std::string(say(Word::FormulaCustom));
 }
@@ -93,7 +103,9 @@ class MaskView final : public View {
  public:
   std::string_view id() const override { return "mask"; }
   Word name() const override { return Word::ViewMask; }
-  std::string refusal(const Snapshot& s) const override { return s.masks.empty() ? std::string(say(Word::NoMaps)) : std::string(); }
+  std::string refusal(const Snapshot& s) const override {
+    return s.masks.empty() ? std::string(say(Word::NoMaps)) : std::string();
+  }
   void draw(Canvas&, const Scene&) override;
   void hover(Point p, const Scene& s, Selection& at) override {
     at.cursor = s.step ? zoom_.cell(map_, p, s.step->positions(), s.step->positions()) : std::nullopt;
@@ -104,9 +116,12 @@ class MaskView final : public View {
     if (!cell) return {};
     MaskRule rule = rule_of(s);
     if (s.at.edit_mask) return ToggleMaskCell{*cell, !rule.allowed(cell->query, cell->key)};
-    if (rule.kind == MaskRule::Kind::Prefix) rule.n = cell->key + 1;
-    else if (rule.kind == MaskRule::Kind::Window) rule.n = std::max<int64_t>(1, cell->query - cell->key + 1);
-    else return Pin{*cell};
+    if (rule.kind == MaskRule::Kind::Prefix)
+      rule.n = cell->key + 1;
+    else if (rule.kind == MaskRule::Kind::Window)
+      rule.n = std::max<int64_t>(1, cell->query - cell->key + 1);
+    else
+      return Pin{*cell};
     return SetMaskRule{rule};
   }
   void drag(Point from, Point to, const Scene& s) override {
@@ -152,18 +167,21 @@ void MaskView::draw_cells(Canvas& c, const MaskRule& rule, int64_t n) {
   c.hatch(map_, Hatch::Masked, hatch_pitch(map_));
   const int64_t stride = per_cell >= 1 ? 1 : static_cast<int64_t>(std::ceil(1 / per_cell));
   for (int64_t q = first; q < last; q += stride) {
-    const float top = zoom_.y(map_, static_cast<double>(q), n), bottom = zoom_.y(map_, static_cast<double>(std::min(n, q + stride)), n);
+    const float top = zoom_.y(map_, static_cast<double>(q), n),
+                bottom = zoom_.y(map_, static_cast<double>(std::min(n, q + stride)), n);
     const int64_t end_query = std::min(n, q + stride);
     // A contiguous rule is told by its first and last query of the stride; a painted one by all of them.
     const int64_t skip = rule.kind == MaskRule::Kind::Custom ? 1 : std::max<int64_t>(1, end_query - 1 - q);
     for (int64_t query = q; query < end_query; query += skip) {
       each_run(rule, query, n, [&](int64_t begin, int64_t end) {
-        const float left = zoom_.x(map_, static_cast<double>(begin), n), right = zoom_.x(map_, static_cast<double>(end), n);
+        const float left = zoom_.x(map_, static_cast<double>(begin), n),
+                    right = zoom_.x(map_, static_cast<double>(end), n);
         c.fill({left, top, right - left, bottom - top}, gaps ? t.canvas : allowed);
         if (!gaps) return;
         for (int64_t k = begin; k < end; ++k) {
           const Rect cell = zoom_.rect(map_, {query, k}, n, n);
-          if (cell.right() >= map_.x && cell.x <= map_.right()) c.fill({cell.x, cell.y, cell.w - 1, cell.h - 1}, allowed);
+          if (cell.right() >= map_.x && cell.x <= map_.right())
+            c.fill({cell.x, cell.y, cell.w - 1, cell.h - 1}, allowed);
         }
       });
     }
@@ -190,7 +208,8 @@ void MaskView::draw_axes(Canvas& c, const Scene& s, int64_t n, float label) {
     if (x > map_.right()) break;
     const bool on = s.at.cursor && s.at.cursor->key == i;
     if (labelled_)
-      c.text({x + 3, map_.y - 6}, fitted(token_on_axis(*s.step, i), Face::Mono, 11, label), {Face::Mono, 11, on ? t.accent : t.secondary, Align::Left, 55});
+      c.text({x + 3, map_.y - 6}, fitted(token_on_axis(*s.step, i), Face::Mono, 11, label),
+             {Face::Mono, 11, on ? t.accent : t.secondary, Align::Left, 55});
     else
       put(c, x, map_.y - 10, say_integer(i), {Face::Sans, 10, t.dim, Align::Center});
   }
@@ -204,13 +223,15 @@ void MaskView::draw(Canvas& c, const Scene& s) {
     put_title(c, area, say(Word::ViewMask));
     const Rect inside{area.x + 16, area.y + title_height + 12, area.w - 32, area.h - title_height - 28};
     put_grid(c, inside, 16);
-    return put_notice(c, inside, s.step && !refusal(*s.step).empty() ? refusal(*s.step) : std::string(say(Word::PressSpace)));
+    return put_notice(c, inside,
+                      s.step && !refusal(*s.step).empty() ? refusal(*s.step) : std::string(say(Word::PressSpace)));
   }
   const MaskRule& rule = rule_of(s);
   const int64_t n = s.step->positions();
   put_title(c, area, say(kind_word(rule)), formula(rule));
   float label = 24;
-  for (int64_t i = 0; i < std::min<int64_t>(n, 256); ++i) label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
+  for (int64_t i = 0; i < std::min<int64_t>(n, 256); ++i)
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
   label = std::min(label, std::min(96.f, area.w * 0.16f));
   const float beside = area.w >= side_from ? 260.f : 0.f;
   const auto cells = static_cast<float>(n);
@@ -260,12 +281,16 @@ void MaskView::draw_words(Canvas& c, Rect area, const MaskRule& rule, int64_t n,
     line(pairs + " · " + hatched, {Face::Sans, 11, t.secondary}, 16);
   }
   if (counts.empty_rows > 0)
-    line(counts.empty_rows == 1 ? say(Word::RowEmpty, {say_integer(counts.first_empty)}) : say(Word::RowsEmpty, {say_integer(counts.empty_rows)}),
+    line(counts.empty_rows == 1 ? say(Word::RowEmpty, {say_integer(counts.first_empty)})
+                                : say(Word::RowsEmpty, {say_integer(counts.empty_rows)}),
          {Face::Sans, 12, t.error}, 20);
   if (!beside) return;
-  if (s.at.edit_mask) line(say(Word::MaskEditHint), {Face::Sans, 11, t.dim}, 18);
-  else if (rule.kind == MaskRule::Kind::Prefix) line(say(Word::MaskPrefixHint), {Face::Sans, 11, t.dim}, 18);
-  else if (rule.kind == MaskRule::Kind::Window) line(say(Word::MaskWindowHint), {Face::Sans, 11, t.dim}, 18);
+  if (s.at.edit_mask)
+    line(say(Word::MaskEditHint), {Face::Sans, 11, t.dim}, 18);
+  else if (rule.kind == MaskRule::Kind::Prefix)
+    line(say(Word::MaskPrefixHint), {Face::Sans, 11, t.dim}, 18);
+  else if (rule.kind == MaskRule::Kind::Window)
+    line(say(Word::MaskWindowHint), {Face::Sans, 11, t.dim}, 18);
 }
 
 std::vector<Readout> MaskView::readout(const Scene& s, TileSource&) const {
@@ -273,17 +298,21 @@ std::vector<Readout> MaskView::readout(const Scene& s, TileSource&) const {
   const MaskRule& rule = rule_of(s);
   const int64_t n = s.step->positions();
   const Counts counts = count(rule, n);
-  std::vector<Readout> lines{{std::string(say(Word::Rule)), std::string(say(kind_word(rule))) + ", " + formula(rule)},
-                             {std::string(say(Word::Pairs)), say(Word::PairsAllowed, {say_integer(counts.allowed), say_integer(counts.all)})}};
+  std::vector<Readout> lines{
+      {std::string(say(Word::Rule)), std::string(say(kind_word(rule))) + ", " + formula(rule)},
+      {std::string(say(Word::Pairs)), say(Word::PairsAllowed, {say_integer(counts.allowed), say_integer(counts.all)})}};
   if (s.at.cursor && s.at.cursor->query < n && s.at.cursor->key < n) {
     const Cell cell = *s.at.cursor;
     const int64_t in_row = allowed_in_row(rule, cell.query, n);
-    lines.push_back({std::string(say(Word::QueryKey)), token_in_text(*s.step, cell.query) + " " + std::to_string(cell.query) + " ← " +
-                                                           token_in_text(*s.step, cell.key) + " " + std::to_string(cell.key)});
-    lines.push_back({std::string(say(Word::Cell)), std::string(say(rule.allowed(cell.query, cell.key) ? Word::Allowed : Word::Masked))});
+    lines.push_back({std::string(say(Word::QueryKey)),
+                     token_in_text(*s.step, cell.query) + " " + std::to_string(cell.query) + " ← " +
+                         token_in_text(*s.step, cell.key) + " " + std::to_string(cell.key)});
+    lines.push_back({std::string(say(Word::Cell)),
+                     std::string(say(rule.allowed(cell.query, cell.key) ? Word::Allowed : Word::Masked))});
     lines.push_back({std::string(say(Word::KeysInRow)), say_count(in_row, Word::KeyOne, Word::KeyFew, Word::KeyMany)});
   }
-  if (counts.first_empty >= 0) lines.push_back({std::string(say(Word::Note)), say(Word::RowEmpty, {say_integer(counts.first_empty)})});
+  if (counts.first_empty >= 0)
+    lines.push_back({std::string(say(Word::Note)), say(Word::RowEmpty, {say_integer(counts.first_empty)})});
   return lines;
 }
 

@@ -39,9 +39,12 @@ std::string say_head(const MapOf& map, Heads heads) {
 
 int64_t row_in_view(const Scene& scene, const MapOf& map) {
   int64_t row = map.queries - 1;
-  if (scene.at.cursor) row = scene.at.cursor->query;
-  else if (!scene.at.pins.empty()) row = scene.at.pins.back().query;
-  else if (scene.at.token) row = *scene.at.token;
+  if (scene.at.cursor)
+    row = scene.at.cursor->query;
+  else if (!scene.at.pins.empty())
+    row = scene.at.pins.back().query;
+  else if (scene.at.token)
+    row = *scene.at.token;
   return std::clamp<int64_t>(row, 0, std::max<int64_t>(0, map.queries - 1));
 }
 
@@ -129,7 +132,7 @@ std::string predicted_at(const Snapshot& step, int64_t position) {
 }
 
 void put(Canvas& c, float x, float cy, std::string_view text, const TextStyle& style) {
-  c.text({x, cy + 0.36f * style.px}, text, style);   // capitals of both families are 0.73 em high
+  c.text({x, cy + 0.36f * style.px}, text, style);  // capitals of both families are 0.73 em high
 }
 
 void put_title(Canvas& c, Rect area, std::string_view title, std::string_view rest) {
@@ -159,8 +162,10 @@ void put_grid(Canvas& c, Rect area, int cells) {
 
 float put_mark(Canvas& c, float x, float cy, bool hatched, Color outline, std::string_view word) {
   const Rect box{x, std::round(cy - 5), hatched ? 16.f : 10.f, 10};
-  if (hatched) c.hatch(box, Hatch::Masked, 4);
-  else c.outline({box.x + 0.5f, box.y + 0.5f, box.w, box.h}, outline, 1);
+  if (hatched)
+    c.hatch(box, Hatch::Masked, 4);
+  else
+    c.outline({box.x + 0.5f, box.y + 0.5f, box.w, box.h}, outline, 1);
   put(c, box.right() + 6, cy, word, {Face::Sans, 11, c.theme().dim});
   return box.right() + 6 + c.text_width(word, Face::Sans, 11) + 16;
 }
@@ -168,7 +173,8 @@ float put_mark(Canvas& c, float x, float cy, bool hatched, Color outline, std::s
 void put_palette(Canvas& c, Rect r) {
   constexpr int steps = 80;
   for (int i = 0; i < steps; ++i) {
-    const float x0 = std::round(r.w * static_cast<float>(i) / steps), x1 = std::round(r.w * static_cast<float>(i + 1) / steps);
+    const float x0 = std::round(r.w * static_cast<float>(i) / steps),
+                x1 = std::round(r.w * static_cast<float>(i + 1) / steps);
     c.fill({r.x + x0, r.y, x1 - x0, r.h}, sequential(c.theme(), (static_cast<float>(i) + 0.5f) / steps));
   }
 }
@@ -179,10 +185,15 @@ int64_t tick_step(float px_per_cell, float apart) {
       if (static_cast<float>(step) * px_per_cell >= apart || step > int64_t{1} << 40) return step;
 }
 
-Color head_color(const Theme& t, int64_t head) { return t.categorical[static_cast<size_t>(head) % t.categorical.size()]; }
+Color head_color(const Theme& t, int64_t head) {
+  return t.categorical[static_cast<size_t>(head) % t.categorical.size()];
+}
 
 std::string digits(double value) {
-  return std::isfinite(value) ? fmt::format("{}", static_cast<float>(value)) : std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  return std::isfinite(value) ? fmt::format("{}", static_cast<float>(value))
+         : std::isnan(value)  ? "nan"
+         : value > 0          ? "inf"
+                              : "-inf";
 }
 
 double Zoom::clamped(double first, int64_t cells) const {
@@ -220,7 +231,8 @@ std::optional<Cell> Zoom::cell(Rect map, Point p, int64_t queries, int64_t keys)
 }
 
 Rect Zoom::rect(Rect map, Cell cell, int64_t queries, int64_t keys) const {
-  const float left = x(map, static_cast<double>(cell.key), keys), top = y(map, static_cast<double>(cell.query), queries);
+  const float left = x(map, static_cast<double>(cell.key), keys),
+              top = y(map, static_cast<double>(cell.query), queries);
   return {left, top, x(map, static_cast<double>(cell.key + 1), keys) - left,
           y(map, static_cast<double>(cell.query + 1), queries) - top};
 }

@@ -10,8 +10,8 @@ struct MapOf {
   NodeId probs = no_node;
   std::string block;
   int layer = 0;
-  int64_t heads = 1;           // of the layer
-  int64_t head = 0;            // selected, inside the range
+  int64_t heads = 1;  // of the layer
+  int64_t head = 0;   // selected, inside the range
   int64_t queries = 0, keys = 0;
 };
 /// The block that the selection names, or the first; nothing where the model has no attention weights.
@@ -28,11 +28,11 @@ std::shared_ptr<const Tile> row_of(TileSource&, const Scene&, const MapOf&, int6
 struct RowFacts {
   int64_t allowed = 0;
   double sum = 0, entropy_bits = 0;
-  int64_t keys_for_80 = 0;          // fewest keys that hold 80 percent of the row
-  std::vector<int64_t> best;        // up to three strongest keys
+  int64_t keys_for_80 = 0;    // fewest keys that hold 80 percent of the row
+  std::vector<int64_t> best;  // up to three strongest keys
 };
 RowFacts facts_of(const Tile& row);
-int64_t rank_in(const Tile& row, int64_t key);   // 1 is the strongest
+int64_t rank_in(const Tile& row, int64_t key);  // 1 is the strongest
 
 /// A token as a person reads it. On axes without the leading space; elsewhere with "·" in its place. Control
 /// characters as "⟨0A⟩".
@@ -45,12 +45,13 @@ std::string predicted_at(const Snapshot&, int64_t position);
 
 /// Text whose capitals stand centred on cy.
 void put(Canvas&, float x, float cy, std::string_view, const TextStyle&);
-/// A view's title with a dimmer line behind it; gives the height used. The second part is left out where it has no room.
+/// A view's title with a dimmer line behind it; gives the height used. The second part is left out where it has no
+/// room.
 inline constexpr float title_height = 36;
 void put_title(Canvas&, Rect area, std::string_view title, std::string_view rest = {});
 /// One line of what to do, in the middle of what will be there.
 void put_notice(Canvas&, Rect area, std::string_view line);
-void put_grid(Canvas&, Rect area, int cells);          // the outline of an empty map
+void put_grid(Canvas&, Rect area, int cells);  // the outline of an empty map
 /// A square that explains a mark, and its word; gives the x behind it.
 float put_mark(Canvas&, float x, float cy, bool hatched, Color outline, std::string_view word);
 /// Colours of the scale from lowest to highest.
@@ -58,7 +59,7 @@ void put_palette(Canvas&, Rect);
 /// The largest "1, 2, 5 × 10^n" step whose marks stand at least `apart` pixels from each other.
 int64_t tick_step(float px_per_cell, float apart);
 Color head_color(const Theme&, int64_t head);
-std::string digits(double value);                      // for files: point, shortest text that reads back the same float
+std::string digits(double value);  // for files: point, shortest text that reads back the same float
 
 /// Which part of a map is in sight, in cells.
 class Zoom {

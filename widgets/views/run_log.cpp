@@ -18,7 +18,8 @@ std::vector<StageTime> stage_times(const Snapshot& s) {
     const auto i = static_cast<size_t>(node.id);
     const float ms = i < s.node_ms.size() ? s.node_ms[i] : 0;
     if (!(ms > 0)) continue;
-    if (stages.empty() || stages.back().layer != node.layer) stages.push_back({node.layer, in_stack && node.layer < 0, 0, {}});
+    if (stages.empty() || stages.back().layer != node.layer)
+      stages.push_back({node.layer, in_stack && node.layer < 0, 0, {}});
     const std::string scope = fmt::format("layers.{}.", node.layer);
     std::string name = node.path.empty() ? std::string(name_of(node.op)) : node.path;
     if (name.starts_with(scope)) name = name.substr(scope.size());
@@ -29,7 +30,8 @@ std::vector<StageTime> stage_times(const Snapshot& s) {
 }
 
 std::string say_stage(const StageTime& stage) {
-  return stage.layer >= 0 ? "L" + std::to_string(stage.layer) : std::string(say(stage.after ? Word::StageHead : Word::StageEmbed));
+  return stage.layer >= 0 ? "L" + std::to_string(stage.layer)
+                          : std::string(say(stage.after ? Word::StageHead : Word::StageEmbed));
 }
 
 namespace {
@@ -74,16 +76,22 @@ void RunLog::draw(Canvas& c, const Scene& s) {
   if (stages.empty()) {
     put_title(c, area, say(Word::ViewLog));
     for (int i = 0; i < 8; ++i)
-      c.outline({area.x + 110.5f, area.y + title_height + 12.5f + static_cast<float>(i) * row_height, std::max(10.f, (area.w - 190) * std::pow(0.8f, static_cast<float>(i))), 10}, c.theme().hairline, 1);
-    return put_notice(c, {area.x, area.y + title_height + 170, area.w, 30}, say(s.step && s.step->positions() > 0 ? Word::NoTimes : Word::PressSpace));
+      c.outline({area.x + 110.5f, area.y + title_height + 12.5f + static_cast<float>(i) * row_height,
+                 std::max(10.f, (area.w - 190) * std::pow(0.8f, static_cast<float>(i))), 10},
+                c.theme().hairline, 1);
+    return put_notice(c, {area.x, area.y + title_height + 170, area.w, 30},
+                      say(s.step && s.step->positions() > 0 ? Word::NoTimes : Word::PressSpace));
   }
   const float sum = sum_of(stages);
   put_title(c, area, say(Word::ViewLog),
-            say(Word::LogSub, {say_count(s.step->pass_tokens, Word::TokenOne, Word::TokenFew, Word::TokenMany), say_ms(s.step->pass_ms), s.step->backend_name}));
+            say(Word::LogSub, {say_count(s.step->pass_tokens, Word::TokenOne, Word::TokenFew, Word::TokenMany),
+                               say_ms(s.step->pass_ms), s.step->backend_name}));
   const bool beside = area.w >= 640;
   const float top = area.y + title_height + 8;
-  const Rect left{area.x, top, beside ? area.w * 0.42f : area.w, beside ? area.bottom() - top : (area.bottom() - top) * 0.45f};
-  const Rect right = beside ? Rect{left.right(), top, area.w - left.w, left.h} : Rect{area.x, left.bottom(), area.w, area.bottom() - left.bottom()};
+  const Rect left{area.x, top, beside ? area.w * 0.42f : area.w,
+                  beside ? area.bottom() - top : (area.bottom() - top) * 0.45f};
+  const Rect right = beside ? Rect{left.right(), top, area.w - left.w, left.h}
+                            : Rect{area.x, left.bottom(), area.w, area.bottom() - left.bottom()};
   draw_stages(c, left, s, stages, sum);
   draw_nodes(c, right, s, stages, sum);
 }
@@ -102,9 +110,11 @@ void RunLog::draw_stages(Canvas& c, Rect r, const Scene& s, const std::vector<St
     const float y = top + (static_cast<float>(i) + 0.5f) * pitch;
     const bool on = map && stages[i].layer >= 0 && stages[i].layer == map->layer;
     stages_.push_back({{r.x + 8, y - pitch / 2, r.w - 16, pitch}, stages[i].layer});
-    c.fill({x, y - std::max(1.f, pitch - 8) / 2, std::max(1.f, stages[i].ms / most * room), std::max(1.f, pitch - 8)}, on ? t.accent : t.bar);
+    c.fill({x, y - std::max(1.f, pitch - 8) / 2, std::max(1.f, stages[i].ms / most * room), std::max(1.f, pitch - 8)},
+           on ? t.accent : t.bar);
     if (i % every != 0) continue;
-    put(c, x - 8, y, fitted(say_stage(stages[i]), Face::Sans, 11, 68), {Face::Sans, 11, on ? t.accent : t.secondary, Align::Right});
+    put(c, x - 8, y, fitted(say_stage(stages[i]), Face::Sans, 11, 68),
+        {Face::Sans, 11, on ? t.accent : t.secondary, Align::Right});
     put(c, x + room + 64, y, say_ms(stages[i].ms), {Face::Sans, 11, t.secondary, Align::Right});
     put(c, x + room + 116, y, say_percent(stages[i].ms / sum), {Face::Sans, 11, t.dim, Align::Right});
   }
@@ -122,13 +132,15 @@ void RunLog::draw_nodes(Canvas& c, Rect r, const Scene& s, const std::vector<Sta
   const auto longer = [](const auto& a, const auto& b) { return a.second->ms > b.second->ms; };
   const auto shown = std::min(nodes.size(), static_cast<size_t>(std::max(1.f, (r.h - 32) / row_height)));
   std::partial_sort(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(shown), nodes.end(), longer);
-  const float name = std::min(200.f, r.w * 0.42f), x = r.x + 16 + name + 8, room = std::max(20.f, r.w - name - 24 - 132);
+  const float name = std::min(200.f, r.w * 0.42f), x = r.x + 16 + name + 8,
+              room = std::max(20.f, r.w - name - 24 - 132);
   const auto map = map_of(s);
   for (size_t i = 0; i < shown; ++i) {
     const auto& [stage, node] = nodes[i];
     const float y = r.y + 24 + (static_cast<float>(i) + 0.5f) * row_height;
     const bool on = map && stage->layer >= 0 && stage->layer == map->layer;
-    put(c, r.x + 16, y, fitted((stage->layer >= 0 ? say_stage(*stage) + " " : std::string()) + node->name, Face::Mono, 11, name),
+    put(c, r.x + 16, y,
+        fitted((stage->layer >= 0 ? say_stage(*stage) + " " : std::string()) + node->name, Face::Mono, 11, name),
         {Face::Mono, 11, on ? t.accent : t.secondary});
     c.fill({x, y - 5, std::max(1.f, node->ms / nodes.front().second->ms * room), 10}, t.bar);
     put(c, x + room + 64, y, say_ms(node->ms), {Face::Sans, 11, t.secondary, Align::Right});
@@ -142,7 +154,9 @@ std::vector<Readout> RunLog::readout(const Scene& s, TileSource&) const {
                              {std::string(say(Word::PassTokens)), say_integer(s.step->pass_tokens)},
                              {std::string(say(Word::BackendLabel)), s.step->backend_name}};
   if (s.step->pass_ms > 0)
-    lines.push_back({std::string(say(Word::Speed)), say(Word::TokensPerSecond, {say_number(static_cast<double>(s.step->pass_tokens) / s.step->pass_ms * 1000)})});
+    lines.push_back(
+        {std::string(say(Word::Speed)),
+         say(Word::TokensPerSecond, {say_number(static_cast<double>(s.step->pass_tokens) / s.step->pass_ms * 1000)})});
   return lines;
 }
 
@@ -151,8 +165,9 @@ Table RunLog::table(const Scene& s, TileSource&) const {
   if (!s.step) return table;
   for (const StageTime& stage : stage_times(*s.step))
     for (const NodeTime& node : stage.nodes)
-      table.rows.push_back({std::to_string(node.node), std::to_string(stage.layer), std::string(name_of(s.step->graph()[node.node].op)),
-                            s.step->graph()[node.node].path, digits(node.ms)});
+      table.rows.push_back({std::to_string(node.node), std::to_string(stage.layer),
+                            std::string(name_of(s.step->graph()[node.node].op)), s.step->graph()[node.node].path,
+                            digits(node.ms)});
   return table;
 }
 

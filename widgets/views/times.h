@@ -8,13 +8,13 @@ namespace cutaway {
 struct NodeTime {
   NodeId node = no_node;
   float ms = 0;
-  std::string name;     // "attn.q_proj", without the layer in front
+  std::string name;  // "attn.q_proj", without the layer in front
 };
 struct StageTime {
-  int layer = -1;       // -1: before or after the stack
-  bool after = false;   // after the stack
+  int layer = -1;      // -1: before or after the stack
+  bool after = false;  // after the stack
   float ms = 0;
-  std::vector<NodeTime> nodes;   // in running order
+  std::vector<NodeTime> nodes;  // in running order
 };
 /// Stages in running order; nodes that took no time (views, answers) are left out.
 std::vector<StageTime> stage_times(const Snapshot&);

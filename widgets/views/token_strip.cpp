@@ -56,10 +56,10 @@ class TokenStrip final : public View {
   void draw_token(Canvas&, Rect, const Scene&, int64_t position, int64_t playhead);
 
   std::vector<Placed> placed_;
-  std::vector<float> left_;        // of each token, from the first
-  uint64_t measured_ = 0;          // serial of the snapshot that left_ belongs to
+  std::vector<float> left_;  // of each token, from the first
+  uint64_t measured_ = 0;    // serial of the snapshot that left_ belongs to
   float scroll_ = 0;
-  bool follows_ = true;            // keeps the playhead in sight
+  bool follows_ = true;  // keeps the playhead in sight
   int64_t last_playhead_ = -1;
   std::optional<int64_t> hovered_;
 };
@@ -77,7 +77,9 @@ void TokenStrip::draw(Canvas& c, const Scene& s) {
   const Rect area = c.area();
   placed_.clear();
   if (!s.step || s.step->positions() == 0) {
-    for (int i = 0; i < 8; ++i) c.outline({area.x + margin + 0.5f + 70 * static_cast<float>(i), area.y + cell_y + 0.5f, 64, cell_h - 1}, t.hairline, 1);
+    for (int i = 0; i < 8; ++i)
+      c.outline({area.x + margin + 0.5f + 70 * static_cast<float>(i), area.y + cell_y + 0.5f, 64, cell_h - 1},
+                t.hairline, 1);
     put(c, area.x + margin, area.y + 8, say(Word::TypeText), {Face::Sans, 10, t.dim});
     return;
   }
@@ -93,7 +95,8 @@ void TokenStrip::draw(Canvas& c, const Scene& s) {
     if (left < scroll_) scroll_ = std::max(0.f, left - std::min(60.f, width / 4));
   }
   scroll_ = std::clamp(scroll_, 0.f, std::max(0.f, left_.back() - width));
-  const auto first = std::max<std::ptrdiff_t>(0, std::upper_bound(left_.begin(), left_.end(), scroll_) - left_.begin() - 1);
+  const auto first =
+      std::max<std::ptrdiff_t>(0, std::upper_bound(left_.begin(), left_.end(), scroll_) - left_.begin() - 1);
   float prompt_label = -1, made_label = -1;
   c.push_clip({area.x, area.y, area.w, area.h});
   for (int64_t i = first; i < step.positions(); ++i) {
@@ -112,10 +115,14 @@ void TokenStrip::draw(Canvas& c, const Scene& s) {
   }
   const TextStyle small{Face::Sans, 10, t.dim};
   const bool encoder = step.model->spec.objective != Objective::CausalLm;
-  const std::string prompt = encoder ? say(Word::EncoderTokens, {std::to_string(step.positions())}) : say(Word::PromptTokens, {std::to_string(step.n_prompt)});
+  const std::string prompt = encoder ? say(Word::EncoderTokens, {std::to_string(step.positions())})
+                                     : say(Word::PromptTokens, {std::to_string(step.n_prompt)});
   if (prompt_label >= 0) put(c, std::max(prompt_label, area.x + margin), area.y + 7, prompt, small);
-  const float free = std::max(prompt_label, area.x + margin) + (prompt_label >= 0 ? c.text_width(prompt, Face::Sans, 10) + 10 : 0);
-  if (made_label >= 0) put(c, std::max(made_label, free), area.y + 7, say(Word::MadeTokens, {std::to_string(step.positions() - step.n_prompt)}), small);
+  const float free =
+      std::max(prompt_label, area.x + margin) + (prompt_label >= 0 ? c.text_width(prompt, Face::Sans, 10) + 10 : 0);
+  if (made_label >= 0)
+    put(c, std::max(made_label, free), area.y + 7,
+        say(Word::MadeTokens, {std::to_string(step.positions() - step.n_prompt)}), small);
   c.pop_clip();
   if (!step.surprisal_bits.empty())
     put(c, area.right() - 8, area.y + 7, say(Word::SurprisalAxis), {Face::Sans, 10, t.dim, Align::Right});
@@ -129,7 +136,12 @@ void TokenStrip::draw_token(Canvas& c, Rect place, const Scene& s, int64_t i, in
   const bool chosen = (s.at.cursor && names(*s.at.cursor)) || std::any_of(s.at.pins.begin(), s.at.pins.end(), names);
   c.fill(place, here ? t.accent : t.raised);
   if (chosen && !here) c.outline({place.x + 0.5f, place.y + 0.5f, place.w - 1, place.h - 1}, t.accent, 1);
-  put(c, place.x + place.w / 2, place.y + place.h / 2, token_on_axis(step, i), {Face::Mono, px, here ? t.on_accent : chosen ? t.accent : t.text, Align::Center});
+  put(c, place.x + place.w / 2, place.y + place.h / 2, token_on_axis(step, i),
+      {Face::Mono, px,
+       here     ? t.on_accent
+       : chosen ? t.accent
+                : t.text,
+       Align::Center});
   const auto k = static_cast<size_t>(i);
   const float bits = k < step.surprisal_bits.size() ? step.surprisal_bits[k] : NAN;
   const float bottom = c.area().bottom() - 6;
@@ -137,22 +149,26 @@ void TokenStrip::draw_token(Canvas& c, Rect place, const Scene& s, int64_t i, in
     const float h = std::max(1.f, std::min(1.f, bits / 12) * bar_most);
     c.fill({place.x, bottom - h, place.w, h}, sequential(t, 0.2f + std::min(0.8f, bits / 15)));
   } else {
-    put(c, place.x + place.w / 2, bottom - 6, fitted(std::to_string(step.ids[k]), Face::Mono, 10, place.w + 2), {Face::Mono, 10, t.dim, Align::Center});
+    put(c, place.x + place.w / 2, bottom - 6, fitted(std::to_string(step.ids[k]), Face::Mono, 10, place.w + 2),
+        {Face::Mono, 10, t.dim, Align::Center});
   }
 }
 
 std::vector<Readout> TokenStrip::readout(const Scene& s, TileSource&) const {
   if (!s.step || s.step->positions() == 0) return {};
   const Snapshot& step = *s.step;
-  const int64_t i = std::clamp<int64_t>(hovered_.value_or(s.at.token.value_or(step.positions() - 1)), 0, step.positions() - 1);
+  const int64_t i =
+      std::clamp<int64_t>(hovered_.value_or(s.at.token.value_or(step.positions() - 1)), 0, step.positions() - 1);
   const auto k = static_cast<size_t>(i);
   std::vector<Readout> lines{{std::string(say(Word::Token)), token_in_text(step, i)},
                              {std::string(say(Word::TokenId)), std::to_string(step.ids[k])},
                              {std::string(say(Word::Position)), std::to_string(i)}};
   if (k < step.surprisal_bits.size() && std::isfinite(step.surprisal_bits[k]))
-    lines.push_back({std::string(say(Word::Surprisal)), say_number(step.surprisal_bits[k]) + " " + std::string(say(Word::UnitBit))});
+    lines.push_back({std::string(say(Word::Surprisal)),
+                     say_number(step.surprisal_bits[k]) + " " + std::string(say(Word::UnitBit))});
   if (i >= step.n_prompt && static_cast<size_t>(i - step.n_prompt) < step.chosen.size())
-    lines.push_back({std::string(say(Word::ChosenWith)), say_percent(std::exp(step.chosen[static_cast<size_t>(i - step.n_prompt)].logprob))});
+    lines.push_back({std::string(say(Word::ChosenWith)),
+                     say_percent(std::exp(step.chosen[static_cast<size_t>(i - step.n_prompt)].logprob))});
   return lines;
 }
 
@@ -162,7 +178,9 @@ Table TokenStrip::table(const Scene& s, TileSource&) const {
   for (size_t i = 0; i < s.step->ids.size(); ++i)
     table.rows.push_back({std::to_string(i), std::to_string(s.step->ids[i]), s.step->pieces[i],
                           static_cast<int64_t>(i) >= s.step->n_prompt ? "1" : "0",
-                          i < s.step->surprisal_bits.size() && std::isfinite(s.step->surprisal_bits[i]) ? digits(s.step->surprisal_bits[i]) : ""});
+                          i < s.step->surprisal_bits.size() && std::isfinite(s.step->surprisal_bits[i])
+                              ? digits(s.step->surprisal_bits[i])
+                              : ""});
   return table;
 }
 
