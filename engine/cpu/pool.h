@@ -26,7 +26,8 @@ class ThreadPool {
   /// using the pool, all pieces run on the caller as worker 0. f must not throw.
   template <class F>
   void each(int64_t pieces, F f) {
-    run(pieces, [](void* context, int64_t piece, int worker) { (*static_cast<F*>(context))(piece, worker); }, &f);
+    run(
+        pieces, [](void* context, int64_t piece, int worker) { (*static_cast<F*>(context))(piece, worker); }, &f);
   }
 
  private:
