@@ -38,9 +38,8 @@ std::vector<std::string> bundled_models() {
   for (const auto& entry : fs::directory_iterator(asset("models"), failed))
     if (fs::exists(entry.path() / "config.json", failed)) names.push_back(entry.path().filename().string());
   const auto rank = [](const std::string& name) { return name == "mini-gpt" ? 0 : name == "mini-bert" ? 1 : 2; };
-  std::ranges::sort(names, [&](const std::string& a, const std::string& b) {
-    return std::pair(rank(a), a) < std::pair(rank(b), b);
-  });
+  std::ranges::sort(
+      names, [&](const std::string& a, const std::string& b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
   return names;
 }
 

@@ -16,7 +16,8 @@ struct overloaded : F... {
 
 QString text_of(const Error& why) { return QString::fromStdString(why.text); }
 
-/// Runs something that may throw (memory, a library's surprise) and turns that into a sentence: nothing leaves a thread.
+/// Runs something that may throw (memory, a library's surprise) and turns that into a sentence: nothing leaves a
+/// thread.
 template <class F>
 auto guarded(F work) -> decltype(work()) {
   try {
@@ -40,9 +41,9 @@ bool Setup::operator==(const Setup& o) const { return same_model(o) && mask == o
 struct Engine::Running {
   Setup setup;
   std::string text;
-  std::unique_ptr<Session> session;   // null: a trace
+  std::unique_ptr<Session> session;  // null: a trace
   SnapshotPtr trace;
-  std::vector<MaskRule> trained;      // the checkpoint's masks, by slot
+  std::vector<MaskRule> trained;  // the checkpoint's masks, by slot
 
   SnapshotPtr now() const { return session ? session->now() : trace; }
 };
@@ -69,8 +70,10 @@ Engine::Engine(QObject* parent) : QObject(parent) {
       const std::lock_guard lock(mutex_);
       loading = loading_ != nullptr || wanted_.has_value();
       active = loading || working_ || !jobs_.empty();
-      if (loading_) fraction = loading_->fraction;
-      else if (active) fraction = working_ ? working_->fraction.load() : 0;
+      if (loading_)
+        fraction = loading_->fraction;
+      else if (active)
+        fraction = working_ ? working_->fraction.load() : 0;
     }
     if (!active) ticker_.stop();
     emit progress(active ? std::min(fraction, 0.99f) : 1, loading);
@@ -101,9 +104,8 @@ void Engine::send(Tag tag, Command command) {
       // Scores are a luxury: anything else goes first. A newer text makes the running one worthless.
       const bool outdated = !tag.name.empty() && working_tag_ == tag.name;
       if (working_ && (working_tag_ == "score" || outdated)) working_->cancelled = true;
-      std::erase_if(jobs_, [&](const Job& job) {
-        return !job.tag.empty() && (job.tag == tag.name || job.tag == "score");
-      });
+      std::erase_if(jobs_,
+                    [&](const Job& job) { return !job.tag.empty() && (job.tag == tag.name || job.tag == "score"); });
       jobs_.push_back({std::move(tag.name), std::move(command)});
     }
   }
@@ -164,7 +166,7 @@ void Engine::load() {
       loading_ = progress;
     }
     auto made = guarded([&] { return build(asked, *progress); });
-    if (progress->cancelled) continue;      // somebody wanted another one meanwhile
+    if (progress->cancelled) continue;  // somebody wanted another one meanwhile
     if (!made) {
       emit load_failed(asked.setup, text_of(made.error()));
       continue;
@@ -181,7 +183,7 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
   auto running = std::make_shared<Running>();
   running->setup = asked.setup;
   running->text = asked.text;
-  if (asked.setup.model.ends_with(".safetensors")) {       // a recorded trace: a step without weights
+  if (asked.setup.model.ends_with(".safetensors")) {  // a recorded trace: a step without weights
     auto trace = read_trace(asked.setup.model);
     if (!trace) return trace.error();
     running->trace = *trace;
@@ -202,10 +204,10 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
   const int64_t generated = before ? before->positions() - before->n_prompt : 0;
   const bool steps = (*model)->spec.objective == Objective::CausalLm;
   std::string text = asked.text;
-  const std::span<const int32_t> more = generated > 0 ? std::span(before->ids).last(static_cast<size_t>(generated))
-                                                      : std::span<const int32_t>{};
+  const std::span<const int32_t> more =
+      generated > 0 ? std::span(before->ids).last(static_cast<size_t>(generated)) : std::span<const int32_t>{};
   const auto words = [&](const Model& m) { return m.tokenizer ? m.tokenizer->decode(more) : std::string(); };
-  if (generated > 0 && !steps) text += words(*before->model);      // the same words, read at once
+  if (generated > 0 && !steps) text += words(*before->model);  // the same words, read at once
   Result<SnapshotPtr> done = (*model)->tokenizer ? s.read(text, &progress) : s.read_ids({0}, text, &progress);
   if (!done) return done.error();
   if (generated > 0 && steps && words(*before->model) == words(**model))
@@ -227,40 +229,45 @@ void Engine::run(Running& running, const Command& command, Progress& progress) {
     sampling_ = set->sampling;
     return;
   }
-  if (!running.session) return;       // a trace has no weights; the window doesn't offer what needs them
+  if (!running.session) return;  // a trace has no weights; the window doesn't offer what needs them
   Session& s = *running.session;
   using Answer = Result<SnapshotPtr>;
   const Answer answer = guarded([&] {
-    return std::visit(overloaded{
-        [&](const Load&) -> Answer { return s.now(); },
-        [&](const SetSampling&) -> Answer { return s.now(); },
-        [&](const Read& read) -> Answer {
-          Answer done = s.read(read.text, &progress);
-          if (done) running.text = read.text;
-          return done;
+    return std::visit(
+        overloaded{
+            [&](const Load&) -> Answer { return s.now(); },
+            [&](const SetSampling&) -> Answer { return s.now(); },
+            [&](const Read& read) -> Answer {
+              Answer done = s.read(read.text, &progress);
+              if (done) running.text = read.text;
+              return done;
+            },
+            [&](const StepForward& step) -> Answer {
+              Answer done = s.now();
+              for (int64_t i = 0; i < step.count && done; ++i) {
+                if (i > 0) tell(running, false);
+                done = s.step_now() < s.steps_known() ? s.to(s.step_now() + 1) : s.step(sampling_, &progress);
+              }
+              return done;
+            },
+            [&](const GoTo& to) -> Answer { return s.to(std::clamp<int64_t>(to.step, 0, s.steps_known())); },
+            [&](const SetMask& set) -> Answer {
+              Answer done = s.now();
+              for (size_t slot = 0; slot < running.trained.size() && done; ++slot)
+                done = s.set_mask(static_cast<int>(slot), set.rule.value_or(running.trained[slot]), &progress);
+              if (done) running.setup.mask = set.rule;
+              return done;
+            },
+            [&](const Replace& edit) -> Answer {
+              return edited(running, s.replace(edit.position, edit.id, &progress));
+            },
+            [&](const MaskAt& at) -> Answer { return edited(running, s.mask_position(at.position, &progress)); },
+            [&](const Score&) -> Answer { return s.score(&progress); },
         },
-        [&](const StepForward& step) -> Answer {
-          Answer done = s.now();
-          for (int64_t i = 0; i < step.count && done; ++i) {
-            if (i > 0) tell(running, false);
-            done = s.step_now() < s.steps_known() ? s.to(s.step_now() + 1) : s.step(sampling_, &progress);
-          }
-          return done;
-        },
-        [&](const GoTo& to) -> Answer { return s.to(std::clamp<int64_t>(to.step, 0, s.steps_known())); },
-        [&](const SetMask& set) -> Answer {
-          Answer done = s.now();
-          for (size_t slot = 0; slot < running.trained.size() && done; ++slot)
-            done = s.set_mask(static_cast<int>(slot), set.rule.value_or(running.trained[slot]), &progress);
-          if (done) running.setup.mask = set.rule;
-          return done;
-        },
-        [&](const Replace& edit) -> Answer { return edited(running, s.replace(edit.position, edit.id, &progress)); },
-        [&](const MaskAt& at) -> Answer { return edited(running, s.mask_position(at.position, &progress)); },
-        [&](const Score&) -> Answer { return s.score(&progress); },
-    }, command);
+        command);
   });
-  if (answer) return tell(running, false, std::holds_alternative<Replace>(command) || std::holds_alternative<MaskAt>(command));
+  if (answer)
+    return tell(running, false, std::holds_alternative<Replace>(command) || std::holds_alternative<MaskAt>(command));
   if (!progress.cancelled && !std::holds_alternative<Score>(command)) emit failed(text_of(answer.error()));
 }
 

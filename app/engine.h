@@ -22,11 +22,11 @@ namespace cutaway {
 
 /// What runs, as the switch bar shows it. A change of it can be undone by sending the Setup that was there before.
 struct Setup {
-  std::string model;                // a bundled name, a blueprint, a folder, or a trace file
-  OpenOptions options;              // dtype, attention, random seed; `mask` stays empty, see below
+  std::string model;    // a bundled name, a blueprint, a folder, or a trace file
+  OpenOptions options;  // dtype, attention, random seed; `mask` stays empty, see below
   std::string backend = "auto";
-  int threads = 0;                  // 0: all of the machine's
-  std::optional<MaskRule> mask;     // nothing: as the checkpoint was trained
+  int threads = 0;               // 0: all of the machine's
+  std::optional<MaskRule> mask;  // nothing: as the checkpoint was trained
 
   /// Whether going from one to the other needs a new session; a mask alone does not.
   bool same_model(const Setup&) const;
@@ -35,30 +35,49 @@ struct Setup {
 
 /// Builds a session beside the running one and swaps when it has read the text. `before`: the step whose generated
 /// tokens and position are to be kept; may be null.
-struct Load { Setup setup; std::string text; SnapshotPtr before; };
-struct Read { std::string text; };
-struct StepForward { int64_t count = 1; };
-struct GoTo { int64_t step = 0; };                 // 0 is the prompt's end; beyond the last known step: that one
-struct SetMask { std::optional<MaskRule> rule; };  // for every slot; nothing: as trained
-struct Replace { int64_t position = 0; int32_t id = 0; };
-struct MaskAt { int64_t position = 0; };
-struct Score {};                                   // fills the surprisal of every token
-struct SetSampling { Sampling sampling; };
+struct Load {
+  Setup setup;
+  std::string text;
+  SnapshotPtr before;
+};
+struct Read {
+  std::string text;
+};
+struct StepForward {
+  int64_t count = 1;
+};
+struct GoTo {
+  int64_t step = 0;
+};  // 0 is the prompt's end; beyond the last known step: that one
+struct SetMask {
+  std::optional<MaskRule> rule;
+};  // for every slot; nothing: as trained
+struct Replace {
+  int64_t position = 0;
+  int32_t id = 0;
+};
+struct MaskAt {
+  int64_t position = 0;
+};
+struct Score {};  // fills the surprisal of every token
+struct SetSampling {
+  Sampling sampling;
+};
 using Command = std::variant<Load, Read, StepForward, GoTo, SetMask, Replace, MaskAt, Score, SetSampling>;
 
 struct Tag {
-  std::string name;                 // empty: never replaced
+  std::string name;  // empty: never replaced
 };
 
 /// What the UI knows about the engine: replaced whole, never changed.
 struct Ran {
   SnapshotPtr step;
-  Setup setup;                      // that made it
-  std::string text;                 // that was asked for; a model without steps may have read generated words after it
+  Setup setup;       // that made it
+  std::string text;  // that was asked for; a model without steps may have read generated words after it
   int64_t step_now = 0, steps_known = 0;
-  bool can_step = false;            // generates tokens
-  bool loaded = false;              // first snapshot of a new session
-  bool text_edited = false;         // a token was replaced, so `text` is not what was sent
+  bool can_step = false;     // generates tokens
+  bool loaded = false;       // first snapshot of a new session
+  bool text_edited = false;  // a token was replaced, so `text` is not what was sent
 };
 
 class Engine : public QObject {
@@ -66,7 +85,7 @@ class Engine : public QObject {
 
  public:
   explicit Engine(QObject* parent = nullptr);
-  ~Engine() override;               // cancels what runs and waits for it
+  ~Engine() override;  // cancels what runs and waits for it
 
   void send(Command command) { send(Tag{}, std::move(command)); }
   void send(Tag, Command);
@@ -83,12 +102,17 @@ class Engine : public QObject {
   void progress(float fraction, bool loading);
 
  private:
-  struct Running;                   // a session, or a trace, and how it was asked for
-  struct Swap { std::shared_ptr<Running> running; };
-  struct Job { std::string tag; std::variant<Command, Swap> what; };
+  struct Running;  // a session, or a trace, and how it was asked for
+  struct Swap {
+    std::shared_ptr<Running> running;
+  };
+  struct Job {
+    std::string tag;
+    std::variant<Command, Swap> what;
+  };
 
-  void work();                      // engine thread
-  void load();                      // loader thread
+  void work();  // engine thread
+  void load();  // loader thread
   void run(Running&, const Command&, Progress&);
   Result<std::shared_ptr<Running>> build(const Load&, Progress&) const;
   static Result<SnapshotPtr> edited(Running&, Result<SnapshotPtr>);
@@ -97,11 +121,11 @@ class Engine : public QObject {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
-  std::optional<Load> wanted_;      // the next load
-  std::shared_ptr<Progress> working_, loading_;   // of what runs now; null: nothing
+  std::optional<Load> wanted_;                   // the next load
+  std::shared_ptr<Progress> working_, loading_;  // of what runs now; null: nothing
   std::string working_tag_;
   bool ending_ = false;
-  Sampling sampling_;               // engine thread only
+  Sampling sampling_;  // engine thread only
   QTimer ticker_;
   std::thread worker_, loader_;
 };

@@ -10,7 +10,8 @@ void load_fonts() {
   static const bool loaded = [] {
     for (Face face : {Face::Sans, Face::SansSemibold, Face::Mono}) {
       const std::span<const char> bytes = font_file(face).bytes;
-      QFontDatabase::addApplicationFontFromData(QByteArray::fromRawData(bytes.data(), static_cast<qsizetype>(bytes.size())));
+      QFontDatabase::addApplicationFontFromData(
+          QByteArray::fromRawData(bytes.data(), static_cast<qsizetype>(bytes.size())));
     }
     return true;
   }();
@@ -24,7 +25,7 @@ QFont font_of(Face face, int px) {
   font.setPixelSize(px);
   font.setWeight(static_cast<QFont::Weight>(file.weight));
   font.setHintingPreference(QFont::PreferNoHinting);
-  font.setStyleStrategy(QFont::PreferNoShaping);   // no kerning, no ligatures: as widgets/fonts.h measures
+  font.setStyleStrategy(QFont::PreferNoShaping);  // no kerning, no ligatures: as widgets/fonts.h measures
   return font;
 }
 

@@ -40,11 +40,14 @@ QImage paint_tile(const Tile& tile, ScaleMode scale, int width, int height, floa
   const int64_t rows = tile.request.rows, columns = tile.request.columns;
   const float cell_px = std::min(static_cast<float>(width) / columns, static_cast<float>(height) / rows) / ratio;
   const Track across(width, columns, cell_px >= heat_gap_from), down(height, rows, cell_px >= heat_gap_from);
-  const float pitch = hatch_pitch({0, 0, static_cast<float>(width) / ratio, static_cast<float>(height) / ratio}) * ratio;
+  const float pitch =
+      hatch_pitch({0, 0, static_cast<float>(width) / ratio, static_cast<float>(height) / ratio}) * ratio;
   const float largest = largest_weight(tile);
-  const QRgb ground = qcolor(theme.canvas).rgb(), broken = qcolor(theme.error).rgb(), dots = qcolor(theme.hairline).rgb();
+  const QRgb ground = qcolor(theme.canvas).rgb(), broken = qcolor(theme.error).rgb(),
+             dots = qcolor(theme.hairline).rgb();
   std::array<QRgb, 1024> palette;
-  for (size_t i = 0; i < palette.size(); ++i) palette[i] = qcolor(sequential(theme, static_cast<float>(i) / 1023)).rgb();
+  for (size_t i = 0; i < palette.size(); ++i)
+    palette[i] = qcolor(sequential(theme, static_cast<float>(i) / 1023)).rgb();
 
   for (int y = 0; y < height; ++y) {
     const auto row = static_cast<size_t>(down.cell[static_cast<size_t>(y)]);
@@ -122,7 +125,7 @@ void QPainterCanvas::outline(Rect r, Color color, float width) {
 
 void QPainterCanvas::line(Point a, Point b, Color color, float width, bool dashed) {
   painter_.setPen(pen_of(color, width, dashed));
-  const float half = !vector_ && std::lround(width) % 2 == 1 ? 0.5f : 0;   // hairlines lie on pixel centres
+  const float half = !vector_ && std::lround(width) % 2 == 1 ? 0.5f : 0;  // hairlines lie on pixel centres
   if (a.y == b.y) a.y = b.y = std::floor(a.y) + half;
   if (a.x == b.x) a.x = b.x = std::floor(a.x) + half;
   painter_.drawLine(QPointF(a.x, a.y), QPointF(b.x, b.y));
@@ -179,7 +182,7 @@ void QPainterCanvas::hatch(Rect r, Hatch kind, float pitch) {
   painter_.setClipRect(qrect(r), Qt::IntersectClip);
   painter_.setPen(pen_of(theme_.hatch, 1, false));
   const float step = pitch * sqrt2;
-  if (kind == Hatch::Masked) {   // x + y = n * step: neighbours continue each other's lines
+  if (kind == Hatch::Masked) {  // x + y = n * step: neighbours continue each other's lines
     for (float s = std::floor((r.x + r.y) / step) * step; s <= r.right() + r.bottom(); s += step)
       painter_.drawLine(QPointF(s - r.bottom(), r.bottom()), QPointF(s - r.y, r.y));
   } else {
@@ -208,15 +211,17 @@ void QPainterCanvas::heat_map(Rect r, const TileRequest& request, ScaleMode scal
                   r.y + static_cast<float>(q.begin - request.queries.begin) * per_query,
                   static_cast<float>(k.size()) * per_key, static_cast<float>(q.size()) * per_query);
   push_clip(r);
-  if (vector_ && tile->values.size() <= 65536) heat_paths(r, request, *tile, scale);
-  else heat_image(at, tile, scale);
+  if (vector_ && tile->values.size() <= 65536)
+    heat_paths(r, request, *tile, scale);
+  else
+    heat_image(at, tile, scale);
   pop_clip();
 }
 
 void QPainterCanvas::heat_image(const QRectF& at, const std::shared_ptr<const Tile>& tile, ScaleMode scale) {
-  const auto ratio = static_cast<float>(vector_ ? 2.0 : std::max(1.0, painter_.transform().m11() *
-                                                                         painter_.device()->devicePixelRatioF()));
-  constexpr double most = 8192;   // a zoomed map never asks for more than this; beyond it the image is enlarged
+  const auto ratio = static_cast<float>(
+      vector_ ? 2.0 : std::max(1.0, painter_.transform().m11() * painter_.device()->devicePixelRatioF()));
+  constexpr double most = 8192;  // a zoomed map never asks for more than this; beyond it the image is enlarged
   const int width = static_cast<int>(std::clamp(std::round(at.width() * ratio), 1.0, most));
   const int height = static_cast<int>(std::clamp(std::round(at.height() * ratio), 1.0, most));
   const HeatMapCache::Key key{tile.get(), width, height, scale, theme_.dark};
@@ -238,7 +243,7 @@ void QPainterCanvas::heat_paths(Rect r, const TileRequest& asked, const Tile& ti
     for (const Rect& cell : cells) path.addRect(qrect(cell));
     return path;
   };
-  painter_.setRenderHint(QPainter::Antialiasing, false);   // no seams between neighbours
+  painter_.setRenderHint(QPainter::Antialiasing, false);  // no seams between neighbours
   for (const HeatShapes::Layer& layer : shapes.layers) painter_.fillPath(path_of(layer.cells), qcolor(layer.color));
   painter_.fillPath(path_of(shapes.broken), qcolor(theme_.error));
   painter_.setRenderHint(QPainter::Antialiasing, true);

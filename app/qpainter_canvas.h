@@ -22,11 +22,11 @@ class HeatMapCache {
     auto operator<=>(const Key&) const = default;
   };
   const QImage* find(const Key&) const;
-  const QImage& keep(const Key&, std::shared_ptr<const Tile>, QImage);   // forgets everything above 64 MiB
+  const QImage& keep(const Key&, std::shared_ptr<const Tile>, QImage);  // forgets everything above 64 MiB
 
  private:
   struct Entry {
-    std::shared_ptr<const Tile> tile;   // keeps the address in the key from being used again
+    std::shared_ptr<const Tile> tile;  // keeps the address in the key from being used again
     QImage image;
   };
   std::map<Key, Entry> entries_;

@@ -56,7 +56,8 @@ NodeId build_attention(Builder& b, NodeId x, NodeId from, const AttentionSpec& s
 Result<void> check_attention(const AttentionSpec& spec) {
   if (const AttentionKind* kind = attention_kind(spec.kind)) return kind->check(spec);
   std::string known;
-  for (const AttentionKind& kind : attention_kinds()) known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
+  for (const AttentionKind& kind : attention_kinds())
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
   return error("attention is \"{}\"; known kinds: {}", spec.kind, known);
 }
 

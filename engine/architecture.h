@@ -13,30 +13,30 @@ namespace cutaway {
 
 /// Where a checkpoint keeps one of our tensors. A part of a fused tensor is a range of its output rows.
 struct TensorSource {
-  std::vector<std::string> names;  // the first that the file has is taken (with and without a prefix, old spellings)
-  bool transposed = false;         // the file stores [in, out]
+  std::vector<std::string> names;    // the first that the file has is taken (with and without a prefix, old spellings)
+  bool transposed = false;           // the file stores [in, out]
   int64_t row_begin = 0, rows = -1;  // of the [out, in] matrix (or of the bias); -1: all
 };
 
 struct Architecture {
-  std::string_view name;                               // "gpt2"
-  std::vector<std::string_view> model_types;           // of config.json
+  std::string_view name;                      // "gpt2"
+  std::vector<std::string_view> model_types;  // of config.json
   Result<ModelSpec> (*read_config)(const Config&);
   /// What only the files can say: whether there is a head, a pooler. May be null.
   void (*adapt)(ModelSpec&, const std::function<bool(const std::string&)>& file_has);
   Graph (*build)(const ModelSpec&);
   TensorSource (*source)(const ModelSpec&, const std::string& name);
-  bool (*ignored)(const std::string& file_tensor);     // buffers that a file may hold and nobody needs
-  std::vector<ModelSpec> (*corners)();                 // tiny shapes worth testing: one head, odd sizes, H*Dh != D
+  bool (*ignored)(const std::string& file_tensor);  // buffers that a file may hold and nobody needs
+  std::vector<ModelSpec> (*corners)();              // tiny shapes worth testing: one head, odd sizes, H*Dh != D
 };
 std::span<const Architecture> architectures();
 const Architecture* architecture_for(std::string_view model_type);
 const Architecture& architecture_named(std::string_view name);
 
 struct AttentionKind {
-  std::string_view name;                               // "mha"
+  std::string_view name;  // "mha"
   Result<void> (*check)(const AttentionSpec&);
-  NodeId (*build)(Builder&, NodeId x, NodeId from, const AttentionSpec&);   // context after the output projection (T, D)
+  NodeId (*build)(Builder&, NodeId x, NodeId from, const AttentionSpec&);  // context after the output projection (T, D)
 };
 std::span<const AttentionKind> attention_kinds();
 const AttentionKind* attention_kind(std::string_view name);

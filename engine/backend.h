@@ -21,18 +21,18 @@ using State = std::map<NodeId, PagedRows>;
 using Recording = std::map<NodeId, PagedRows>;
 
 struct Feed {
-  std::span<const int32_t> ids;        // new tokens, T of them
-  std::span<const int32_t> segments;   // token types; empty: all 0
-  int64_t past = 0;                    // positions already in the state
-  std::vector<MaskRule> masks;         // by slot
+  std::span<const int32_t> ids;              // new tokens, T of them
+  std::span<const int32_t> segments;         // token types; empty: all 0
+  int64_t past = 0;                          // positions already in the state
+  std::vector<MaskRule> masks;               // by slot
   int64_t logits_begin = 0, logits_end = 0;  // absolute positions (among the new ones) to compute logits for
-  Progress* progress = nullptr;        // may be null; checked between nodes
+  Progress* progress = nullptr;              // may be null; checked between nodes
 };
 
 struct Output {
-  std::vector<float> logits;           // (logits_end - logits_begin, V)
-  std::vector<float> pooled;           // (D), empty when the model has none
-  std::vector<float> node_ms;          // by node id; 0 for views and answers
+  std::vector<float> logits;   // (logits_end - logits_begin, V)
+  std::vector<float> pooled;   // (D), empty when the model has none
+  std::vector<float> node_ms;  // by node id; 0 for views and answers
 };
 
 class Plan {
@@ -48,8 +48,8 @@ class Plan {
 };
 
 struct BackendInfo {
-  std::string name;      // "cpu", "vulkan"
-  std::string device;    // "AVX-512, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)"
+  std::string name;    // "cpu", "vulkan"
+  std::string device;  // "AVX-512, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)"
 };
 
 class Backend {

@@ -34,12 +34,12 @@ class Builder {
   NodeId layer_norm(NodeId x, const std::string& name);                                  // same shape
   NodeId linear(NodeId x, const std::string& name, int64_t in, int64_t out, bool bias);  // (T, out)
   NodeId activation(NodeId x, Activation kind);
-  NodeId split_heads(NodeId x, int64_t heads);   // (H, T, Dh)
-  NodeId merge_heads(NodeId x);                  // (T, H*Dh)
-  NodeId cache(NodeId x);                        // (Hkv, Past, Dh)
+  NodeId split_heads(NodeId x, int64_t heads);  // (H, T, Dh)
+  NodeId merge_heads(NodeId x);                 // (T, H*Dh)
+  NodeId cache(NodeId x);                       // (Hkv, Past, Dh)
   /// Context (H, T, Dh), and beside it the answers lse (H, T), mask (T, S) and probs (H, T, S).
   NodeId attend(NodeId q, NodeId k, NodeId v, float scale, int mask_slot);
-  NodeId take_rows(NodeId x);                    // (R, D); what is made from it belongs to the head
+  NodeId take_rows(NodeId x);  // (R, D); what is made from it belongs to the head
   NodeId first_row(NodeId x);
   NodeId mean_rows(NodeId x);
   NodeId unit_length(NodeId x);
@@ -56,7 +56,7 @@ class Builder {
 
  private:
   NodeId push(Op op, std::vector<NodeId> inputs, std::vector<Size> shape, const std::string& path);
-  int weight(const std::string& name, Shape shape);   // the same name twice is the same tensor
+  int weight(const std::string& name, Shape shape);  // the same name twice is the same tensor
   std::string here(const std::string& name) const { return prefix_ + name; }
 
   ModelSpec spec_;

@@ -17,7 +17,7 @@ class Config {
   static Result<Config> read(const std::string& path);
 
   const std::string& file() const { return file_; }
-  bool has(std::string_view key) const;      // present and not null
+  bool has(std::string_view key) const;  // present and not null
   /// A whole number within [low, high]; the default when the key is absent or null.
   Result<int64_t> integer(std::string_view key, std::optional<int64_t> absent, int64_t low, int64_t high) const;
   Result<double> number(std::string_view key, std::optional<double> absent) const;

@@ -14,24 +14,29 @@ std::string_view name_of(Op op) {
 }
 
 std::string_view name_of(Role role) {
-  static constexpr std::string_view names[] = {"",     "q",       "k",      "v",      "probs",  "mask",
-                                               "lse",  "context", "hidden", "logits", "pooled", "state"};
+  static constexpr std::string_view names[] = {"",    "q",       "k",      "v",      "probs",  "mask",
+                                               "lse", "context", "hidden", "logits", "pooled", "state"};
   return names[static_cast<size_t>(role)];
 }
 
 int64_t Size::at(int64_t past, int64_t t) const {
   switch (law) {
     case Law::Fixed:
-    case Law::Constant: return n;
-    case Law::T: return t;
-    case Law::Past: return past + t;
-    case Law::Window: return std::min(past + t, n);
+    case Law::Constant:
+      return n;
+    case Law::T:
+      return t;
+    case Law::Past:
+      return past + t;
+    case Law::Window:
+      return std::min(past + t, n);
     case Law::LogLevels: {
       int64_t levels = 1;  // ceil(log2(tokens)) + 1 are allocated
       while ((int64_t{1} << (levels - 1)) < past + t) ++levels;
       return levels;
     }
-    case Law::Asked: return 1;
+    case Law::Asked:
+      return 1;
   }
   return 0;
 }

@@ -43,12 +43,12 @@ inline constexpr NodeId no_node = -1;
 
 /// The numbers of an op. Unused ones stay at their defaults.
 struct Params {
-  float eps = 0;          // layer_norm
-  float scale = 1;        // attend, probs
-  int64_t heads = 0;      // split_heads, cache: heads of this tensor. attend: query heads
-  int64_t kv_heads = 0;   // attend, probs
+  float eps = 0;         // layer_norm
+  float scale = 1;       // attend, probs
+  int64_t heads = 0;     // split_heads, cache: heads of this tensor. attend: query heads
+  int64_t kv_heads = 0;  // attend, probs
   int64_t head_dim = 0;
-  int mask_slot = 0;      // attend, mask, probs
+  int mask_slot = 0;  // attend, mask, probs
 };
 
 struct Node {
@@ -59,10 +59,10 @@ struct Node {
   std::vector<Size> shape;
   std::vector<int> weights;  // indices into Graph::schema: matrix or gain first, bias second
   Role role = Role::None;
-  int layer = -1;            // -1: before or after the stack
-  bool head = false;         // runs only for the rows that somebody asked logits for
-  std::string block;         // joins the nodes of one mechanism: "layers.3.attn"
-  std::string path;          // what the field, the trace and the taps call it: "layers.3.attn.probs", "hidden.3"
+  int layer = -1;     // -1: before or after the stack
+  bool head = false;  // runs only for the rows that somebody asked logits for
+  std::string block;  // joins the nodes of one mechanism: "layers.3.attn"
+  std::string path;   // what the field, the trace and the taps call it: "layers.3.attn.probs", "hidden.3"
 };
 
 /// Numbers in one row (one position) of the node's output: (H, T, Dh) has rows of H * Dh, (H, T) of H, (T, D) of D.
@@ -70,9 +70,9 @@ int64_t row_width(const Node&);
 
 /// A tensor that a weight file must hold, by our own name; Architecture::source says where a checkpoint keeps it.
 struct TensorSchema {
-  std::string name;      // "layers.3.attn.q_proj.weight"
-  Shape shape;           // linear: (out, in)
-  std::string said_by;   // the config keys that make this shape, for messages: "n_embd 768"
+  std::string name;     // "layers.3.attn.q_proj.weight"
+  Shape shape;          // linear: (out, in)
+  std::string said_by;  // the config keys that make this shape, for messages: "n_embd 768"
 };
 
 class Graph {

@@ -15,10 +15,14 @@ void MaskBits::set(int64_t query, int64_t key, bool allowed) {
 
 bool MaskRule::allowed(int64_t query, int64_t key) const {
   switch (kind) {
-    case Kind::Causal: return key <= query;
-    case Kind::Bidirectional: return true;
-    case Kind::Prefix: return key <= query || key < n;
-    case Kind::Window: return key <= query && key > query - n;
+    case Kind::Causal:
+      return key <= query;
+    case Kind::Bidirectional:
+      return true;
+    case Kind::Prefix:
+      return key <= query || key < n;
+    case Kind::Window:
+      return key <= query && key > query - n;
     case Kind::Custom:
       if (query < bits->queries && key < bits->keys) return bits->get(query, key);
       return key <= query;
@@ -29,9 +33,12 @@ bool MaskRule::allowed(int64_t query, int64_t key) const {
 bool MaskRule::never_looks_ahead() const {
   switch (kind) {
     case Kind::Causal:
-    case Kind::Window: return true;
-    case Kind::Bidirectional: return false;
-    case Kind::Prefix: return n <= 1;
+    case Kind::Window:
+      return true;
+    case Kind::Bidirectional:
+      return false;
+    case Kind::Prefix:
+      return n <= 1;
     case Kind::Custom:
       for (int64_t query = 0; query < bits->queries; ++query)
         for (int64_t key = query + 1; key < bits->keys; ++key)
@@ -44,10 +51,14 @@ bool MaskRule::never_looks_ahead() const {
 std::pair<int64_t, int64_t> MaskRule::span(int64_t query, int64_t keys) const {
   const int64_t causal_end = std::min(query + 1, keys);
   switch (kind) {
-    case Kind::Causal: return {0, causal_end};
-    case Kind::Bidirectional: return {0, keys};
-    case Kind::Prefix: return {0, std::min(keys, std::max(causal_end, n))};
-    case Kind::Window: return {std::min(causal_end, std::max<int64_t>(0, query + 1 - n)), causal_end};
+    case Kind::Causal:
+      return {0, causal_end};
+    case Kind::Bidirectional:
+      return {0, keys};
+    case Kind::Prefix:
+      return {0, std::min(keys, std::max(causal_end, n))};
+    case Kind::Window:
+      return {std::min(causal_end, std::max<int64_t>(0, query + 1 - n)), causal_end};
     case Kind::Custom: {
       if (query >= bits->queries) return {0, causal_end};
       int64_t first = 0, end = std::min(keys, std::max(causal_end, bits->keys));
@@ -71,11 +82,16 @@ MaskRule MaskRule::with_cell(int64_t positions, int64_t query, int64_t key, bool
 
 std::string MaskRule::text() const {
   switch (kind) {
-    case Kind::Causal: return "causal";
-    case Kind::Bidirectional: return "bidirectional";
-    case Kind::Prefix: return fmt::format("prefix:{}", n);
-    case Kind::Window: return fmt::format("window:{}", n);
-    case Kind::Custom: return "custom";
+    case Kind::Causal:
+      return "causal";
+    case Kind::Bidirectional:
+      return "bidirectional";
+    case Kind::Prefix:
+      return fmt::format("prefix:{}", n);
+    case Kind::Window:
+      return fmt::format("window:{}", n);
+    case Kind::Custom:
+      return "custom";
   }
   return {};
 }

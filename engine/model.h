@@ -11,13 +11,13 @@
 namespace cutaway {
 
 struct Model {
-  std::string name;                 // "mini-gpt", or the folder's name
-  std::string path;                 // folder, empty for random weights
+  std::string name;  // "mini-gpt", or the folder's name
+  std::string path;  // folder, empty for random weights
   ModelSpec spec;
   std::shared_ptr<const Graph> graph;
-  std::shared_ptr<const Weights> weights;       // null for a trace
-  std::shared_ptr<const Tokenizer> tokenizer;   // null: ids only
-  std::string weights_sha256;       // first 8 hex digits stand in provenance lines; empty for random weights
+  std::shared_ptr<const Weights> weights;      // null for a trace
+  std::shared_ptr<const Tokenizer> tokenizer;  // null: ids only
+  std::string weights_sha256;                  // first 8 hex digits stand in provenance lines; empty for random weights
   bool random_weights = false;
 };
 using ModelPtr = std::shared_ptr<const Model>;
@@ -29,10 +29,10 @@ struct Progress {
 };
 
 struct OpenOptions {
-  std::optional<DType> dtype;            // storage of the weights; nothing: the file's own
-  std::optional<uint64_t> random_seed;   // weights at random instead of from the files
-  std::string attention;                 // "" or "window:size=64", "mha": a live switch
-  std::string mask;                      // "" or a MaskRule text
+  std::optional<DType> dtype;           // storage of the weights; nothing: the file's own
+  std::optional<uint64_t> random_seed;  // weights at random instead of from the files
+  std::string attention;                // "" or "window:size=64", "mha": a live switch
+  std::string mask;                     // "" or a MaskRule text
 };
 
 /// Opens a folder in Hugging Face layout (or nanoGPT's names). Every refusal names file, key and both values.

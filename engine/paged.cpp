@@ -17,7 +17,7 @@ class HostArena final : public PageArena {
  public:
   Result<std::shared_ptr<Page>> take(size_t bytes) override {
     auto page = std::make_shared<Page>();
-    page->host = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64}, std::nothrow));
+    page->host = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}, std::nothrow));
     if (!page->host) return machine_error("out of memory: a cache page of {} bytes", bytes);
     page->bytes = bytes;
     page->arena = shared_from_this();
@@ -31,7 +31,7 @@ class HostArena final : public PageArena {
   }
 
   void give_back(Page& page) noexcept override {
-    ::operator delete(page.host, std::align_val_t{64});
+    ::operator delete (page.host, std::align_val_t{64});
     live_bytes_ -= page.bytes;
   }
 };
@@ -48,7 +48,8 @@ Result<void> PagedRows::grow(int64_t n) {
   if (n > 0 && tail != 0 && pages_.back()->written > tail) {
     auto own = arena_->take(page_rows * row_bytes_);
     if (!own) return own.error();
-    if (auto copied = arena_->copy(*pages_.back(), **own, static_cast<size_t>(tail) * row_bytes_); !copied) return copied;
+    if (auto copied = arena_->copy(*pages_.back(), **own, static_cast<size_t>(tail) * row_bytes_); !copied)
+      return copied;
     fork = *own;
   }
   const auto needed = static_cast<size_t>((rows_ + n + page_rows - 1) / page_rows);

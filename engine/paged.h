@@ -20,14 +20,14 @@ class PageArena;
 /// page_rows rows in one piece of memory, on the host or on a device.
 struct Page {
   std::shared_ptr<PageArena> arena;
-  std::byte* host = nullptr;      // null where the host can't see it
-  uint64_t device_address = 0;    // 0 on the host
-  int64_t slot = -1;              // the arena's own name for it
+  std::byte* host = nullptr;    // null where the host can't see it
+  uint64_t device_address = 0;  // 0 on the host
+  int64_t slot = -1;            // the arena's own name for it
   size_t bytes = 0;
-  int64_t written = 0;            // rows that some owner wrote; touched by the engine thread only
+  int64_t written = 0;  // rows that some owner wrote; touched by the engine thread only
 
   Page() = default;
-  ~Page();                        // gives the memory back to the arena
+  ~Page();  // gives the memory back to the arena
   Page(const Page&) = delete;
   Page& operator=(const Page&) = delete;
 };

@@ -27,9 +27,8 @@ std::vector<int32_t> largest(std::span<const float> logits, size_t n) {
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   n = std::min(n, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(n), order.end(), [&](int32_t a, int32_t b) {
-    return value(a) != value(b) ? value(a) > value(b) : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(n), order.end(),
+                    [&](int32_t a, int32_t b) { return value(a) != value(b) ? value(a) > value(b) : a < b; });
   order.resize(n);
   return order;
 }
@@ -65,8 +64,7 @@ float entropy_bits(std::span<const float> logits) {
 std::vector<TokenChoice> best_choices(std::span<const float> logits, size_t n) {
   const double lse = log_sum_exp(logits);
   std::vector<TokenChoice> best;
-  for (int32_t id : largest(logits, n))
-    best.push_back({id, static_cast<float>(logits[static_cast<size_t>(id)] - lse)});
+  for (int32_t id : largest(logits, n)) best.push_back({id, static_cast<float>(logits[static_cast<size_t>(id)] - lse)});
   return best;
 }
 
@@ -115,7 +113,8 @@ Result<Sampling> Sampling::parse(std::string_view text) {
   if (!(how.temperature >= 0) || !std::isfinite(how.temperature))
     return error("sample: temperature is {}; expected a finite number of at least 0", how.temperature);
   if (how.top_k < 0) return error("sample: top_k is {}; expected at least 0", how.top_k);
-  if (!(how.top_p > 0 && how.top_p <= 1)) return error("sample: top_p is {}; expected more than 0, at most 1", how.top_p);
+  if (!(how.top_p > 0 && how.top_p <= 1))
+    return error("sample: top_p is {}; expected more than 0, at most 1", how.top_p);
   return how;
 }
 

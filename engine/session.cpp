@@ -53,14 +53,17 @@ Result<void> Session::check(const std::vector<int32_t>& ids) const {
     return error("{}: the text has {} tokens; the model reads at most {}", model_->name, ids.size(), spec.n_ctx);
   for (size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= spec.vocab_size)
-      return error("{}: id {} at position {} is out of range; vocab_size is {}", model_->name, ids[i], i, spec.vocab_size);
+      return error("{}: id {} at position {} is out of range; vocab_size is {}", model_->name, ids[i], i,
+                   spec.vocab_size);
   return {};
 }
 
 Result<SnapshotPtr> Session::pass(Snapshot next, int64_t past, Plan& plan, Progress* progress) const {
   const auto started = std::chrono::steady_clock::now();
   const int64_t end = next.positions();
-  Feed feed{.ids = std::span(next.ids).subspan(static_cast<size_t>(past)), .past = past, .masks = next.masks,
+  Feed feed{.ids = std::span(next.ids).subspan(static_cast<size_t>(past)),
+            .past = past,
+            .masks = next.masks,
             .progress = progress};
   if (model_->graph->logits != no_node && model_->spec.objective == Objective::CausalLm)
     feed.logits_begin = end - 1, feed.logits_end = end;
@@ -100,7 +103,8 @@ Result<void> Session::describe(Snapshot& step, Output& out, Plan& plan) const {
     std::vector<float> logits(static_cast<size_t>(model_->spec.vocab_size));
     for (int64_t i = 0; i < step.positions(); ++i) {
       if (step.ids[static_cast<size_t>(i)] != mask) continue;
-      if (auto made = plan.head(step.recording.at(model_->graph->last_hidden), i, i + 1, logits.data()); !made) return made;
+      if (auto made = plan.head(step.recording.at(model_->graph->last_hidden), i, i + 1, logits.data()); !made)
+        return made;
       if (not_finite(logits)) return refusal("the logits row", i);
       step.fills.push_back({i, best_choices(std::span<const float>(logits).first(usable), n_fills)});
     }
@@ -150,7 +154,8 @@ SnapshotPtr Session::become(Steps steps) {
 }
 
 Result<SnapshotPtr> Session::read(std::string_view text, Progress* progress) {
-  if (!model_->tokenizer) return error("{}: there is no tokenizer.json to read text with; ids can be given", model_->name);
+  if (!model_->tokenizer)
+    return error("{}: there is no tokenizer.json to read text with; ids can be given", model_->name);
   auto encoded = model_->tokenizer->encode(text, true);
   if (!encoded) return encoded.error();
   if (text.empty()) return check({}).error();
@@ -197,8 +202,7 @@ Result<SnapshotPtr> Session::append(int32_t id, Progress* progress) {
 Result<SnapshotPtr> Session::back(int64_t tokens) { return to(step_now() - tokens); }
 
 Result<SnapshotPtr> Session::to(int64_t step) {
-  if (step < 0 || step > steps_known())
-    return error("step is {}; the recorded steps are 0 to {}", step, steps_known());
+  if (step < 0 || step > steps_known()) return error("step is {}; the recorded steps are 0 to {}", step, steps_known());
   at_ = static_cast<size_t>(step);
   return now();
 }

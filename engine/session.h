@@ -1,5 +1,5 @@
-// A running model: tokens so far, forward, back, sampled or edited. One thread at a time; every call that succeeds gives
-// the snapshot that the eyes may read, every call that fails leaves the session as it was.
+// A running model: tokens so far, forward, back, sampled or edited. One thread at a time; every call that succeeds
+// gives the snapshot that the eyes may read, every call that fails leaves the session as it was.
 //
 //   auto session = Session::start(model, backend);
 //   SnapshotPtr s = *session->read("The key to the old doors");
@@ -14,9 +14,9 @@ namespace cutaway {
 /// temperature 0 is greedy. Cuts: the top_k best, then the smallest set with mass top_p.
 struct Sampling {
   float temperature = 0;
-  int64_t top_k = 0;      // 0: no cut
+  int64_t top_k = 0;  // 0: no cut
   float top_p = 1;
-  uint64_t seed = 0;      // with the position it fixes the draw: going back and on again gives the same token
+  uint64_t seed = 0;  // with the position it fixes the draw: going back and on again gives the same token
 
   /// "greedy" or "temperature=0.8,top_k=40,top_p=0.95,seed=1".
   static Result<Sampling> parse(std::string_view);
@@ -28,16 +28,16 @@ class Session {
   /// Records default_taps(); set_taps adds to them.
   static Result<std::unique_ptr<Session>> start(ModelPtr, std::shared_ptr<Backend>);
 
-  Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);          // with special tokens
+  Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);  // with special tokens
   Result<SnapshotPtr> read_ids(std::vector<int32_t> ids, std::string text = {}, Progress* = nullptr);
-  Result<SnapshotPtr> step(const Sampling&, Progress* = nullptr);                // generate one token
-  Result<SnapshotPtr> append(int32_t id, Progress* = nullptr);                   // or say which
-  Result<SnapshotPtr> back(int64_t tokens);      // at most to the end of the prompt
+  Result<SnapshotPtr> step(const Sampling&, Progress* = nullptr);  // generate one token
+  Result<SnapshotPtr> append(int32_t id, Progress* = nullptr);     // or say which
+  Result<SnapshotPtr> back(int64_t tokens);                        // at most to the end of the prompt
   /// To a step that was already run: 0 is the prompt's end. Steps ahead of the present one are kept until a new token
   /// takes another way.
   Result<SnapshotPtr> to(int64_t step);
-  int64_t step_now() const { return static_cast<int64_t>(at_); }   // generated tokens in the present snapshot
-  int64_t steps_known() const { return static_cast<int64_t>(known_.size()) - 1; }   // furthest; -1 before a text
+  int64_t step_now() const { return static_cast<int64_t>(at_); }  // generated tokens in the present snapshot
+  int64_t steps_known() const { return static_cast<int64_t>(known_.size()) - 1; }  // furthest; -1 before a text
   Result<SnapshotPtr> replace(int64_t position, int32_t id, Progress* = nullptr);  // edit; runs again from there
   Result<SnapshotPtr> mask_position(int64_t position, Progress* = nullptr);        // MLM: put the mask token there
   Result<SnapshotPtr> set_mask(int slot, MaskRule, Progress* = nullptr);           // runs again
@@ -71,8 +71,8 @@ class Session {
   std::unique_ptr<Plan> plan_;
   Taps taps_;
   std::vector<MaskRule> masks_;
-  Steps known_;          // by step; known_[0] is the prompt's end
-  size_t at_ = 0;        // the present one
+  Steps known_;    // by step; known_[0] is the prompt's end
+  size_t at_ = 0;  // the present one
 };
 
 /// The n best of a row with their log-softmax (natural log, summed in double), best first, lower ids first on ties.
@@ -81,7 +81,8 @@ std::vector<TokenChoice> best_choices(std::span<const float> logits, size_t n);
 float log_probability(std::span<const float> logits, int32_t id);
 /// Entropy of the softmax of a row.
 float entropy_bits(std::span<const float> logits);
-/// The token that a sampler takes for that position; its log-probability is the model's own, before temperature and cuts.
+/// The token that a sampler takes for that position; its log-probability is the model's own, before temperature and
+/// cuts.
 TokenChoice sample(std::span<const float> logits, const Sampling&, int64_t position);
 
 }  // namespace cutaway

@@ -8,28 +8,28 @@ namespace cutaway {
 /// Attention weights that came as a matrix: a trace that holds probs but not q, k and lse. By probs node.
 struct DenseProbs {
   int64_t heads = 0, queries = 0, keys = 0;
-  std::vector<float> values;           // (H, T, S)
+  std::vector<float> values;  // (H, T, S)
 };
 
 struct TokenChoice {
   int32_t id = 0;
-  float logprob = 0;                   // natural log
+  float logprob = 0;  // natural log
 };
 
-struct Fill {                          // a masked position and what the model would put there
+struct Fill {  // a masked position and what the model would put there
   int64_t position = 0;
-  std::vector<TokenChoice> best;       // ten, best first
+  std::vector<TokenChoice> best;  // ten, best first
 };
 
 struct Snapshot {
   ModelPtr model;
-  std::shared_ptr<Backend> backend;    // null for a trace
-  std::string backend_name;            // "cpu", "vulkan", or what the trace says
-  std::vector<int32_t> ids;            // every token so far
-  std::vector<std::string> pieces;     // as a person should see them, one per id
-  std::string text;                    // what was typed
-  int64_t n_prompt = 0;                // the first that were given; the rest were generated
-  std::vector<MaskRule> masks;         // by slot, as this step ran
+  std::shared_ptr<Backend> backend;  // null for a trace
+  std::string backend_name;          // "cpu", "vulkan", or what the trace says
+  std::vector<int32_t> ids;          // every token so far
+  std::vector<std::string> pieces;   // as a person should see them, one per id
+  std::string text;                  // what was typed
+  int64_t n_prompt = 0;              // the first that were given; the rest were generated
+  std::vector<MaskRule> masks;       // by slot, as this step ran
   State state;
   Recording recording;
   std::map<NodeId, DenseProbs> dense;  // traces only
@@ -43,13 +43,16 @@ struct Snapshot {
   std::vector<float> node_ms;          // by node id, of the pass that made this step
   int64_t pass_tokens = 0;             // rows of that pass
   double pass_ms = 0;
-  size_t arena_bytes = 0;              // live pages of the backend, measured when this step ended
-  uint64_t serial = 0;                 // unique; equal serials are the same step
+  size_t arena_bytes = 0;  // live pages of the backend, measured when this step ended
+  uint64_t serial = 0;     // unique; equal serials are the same step
 
   const Graph& graph() const { return *model->graph; }
   int64_t positions() const { return static_cast<int64_t>(ids.size()); }
   /// Positions along axis d (0 queries, 1 keys) of a map node.
-  int64_t axis(NodeId, int d) const { (void)d; return positions(); }
+  int64_t axis(NodeId, int d) const {
+    (void)d;
+    return positions();
+  }
   const MaskRule& mask_of(NodeId probs) const { return masks[static_cast<size_t>(graph()[probs].params.mask_slot)]; }
   /// Rows of a cache node or of a tapped one, or null when it was not recorded.
   const PagedRows* rows(NodeId) const;

@@ -20,8 +20,8 @@ std::optional<DType> dtype_named(std::string_view);  // "F16"; nothing for a nam
 
 using Shape = std::vector<int64_t>;  // outermost first, row-major
 
-int64_t elements(const Shape&);       // the caller has checked that it doesn't overflow
-std::string text_of(const Shape&);    // "(512, 768)"
+int64_t elements(const Shape&);     // the caller has checked that it doesn't overflow
+std::string text_of(const Shape&);  // "(512, 768)"
 
 /// Half and bfloat16 bits to float and back (round to nearest even).
 float half_to_float(uint16_t);

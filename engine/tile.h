@@ -19,18 +19,18 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-enum class Reduce : uint8_t { Max, Mean };         // several cells in one pixel
-enum class Heads : uint8_t { One, Mean, Max };     // one head, or over all heads of the layer
+enum class Reduce : uint8_t { Max, Mean };      // several cells in one pixel
+enum class Heads : uint8_t { One, Mean, Max };  // one head, or over all heads of the layer
 
 struct TileRequest {
   SnapshotPtr step;
-  NodeId probs = no_node;         // a node of Role::Probs
-  int64_t head = 0;               // for Heads::One
+  NodeId probs = no_node;  // a node of Role::Probs
+  int64_t head = 0;        // for Heads::One
   Heads heads = Heads::One;
   Range queries, keys;            // absolute positions
   int64_t rows = 0, columns = 0;  // of the answer, at most one per cell
   Reduce reduce = Reduce::Max;
-  bool without_sink = false;      // key 0 taken out, the row renormalised by what is left
+  bool without_sink = false;  // key 0 taken out, the row renormalised by what is left
 
   bool operator==(const TileRequest&) const = default;
 };
@@ -40,8 +40,8 @@ inline constexpr float masked_cell = -1, not_computed_cell = -2;
 
 struct Tile {
   TileRequest request;
-  std::vector<float> values;     // (rows, columns); masked_cell where no cell under the pixel is allowed
-  std::vector<float> row_max;    // (rows): largest weight of those queries over all their keys, for the row scale
+  std::vector<float> values;   // (rows, columns); masked_cell where no cell under the pixel is allowed
+  std::vector<float> row_max;  // (rows): largest weight of those queries over all their keys, for the row scale
 };
 
 /// The same on the host, when the snapshot's rows are host pages. ≤ 1e-6 of the dense softmax.

@@ -33,13 +33,13 @@ struct TextStyle {
   float px = 11;
   Color color;
   Align align = Align::Left;
-  float degrees = 0;       // turned counter-clockwise around the anchor; column labels use 55
+  float degrees = 0;  // turned counter-clockwise around the anchor; column labels use 55
 };
 
 /// 45 degrees: masked. 135 degrees: outside the window, waiting, no counterpart.
 enum class Hatch : uint8_t { Masked, Outside };
 
-enum class ScaleMode : uint8_t { Row, Global, Log };   // value / row maximum; value / map maximum; log10 over 1e-6..1
+enum class ScaleMode : uint8_t { Row, Global, Log };  // value / row maximum; value / map maximum; log10 over 1e-6..1
 
 /// Gives tiles to canvases. On screen best() never blocks; an export waits. Same request, same tile.
 class TileSource {
@@ -74,16 +74,16 @@ class Canvas {
   virtual void fill(Rect, Color) = 0;
   virtual void outline(Rect, Color, float width = 1) = 0;
   virtual void line(Point, Point, Color, float width = 1, bool dashed = false) = 0;
-  virtual void polygon(std::span<const Point>, Color) = 0;                        // filled, simple
+  virtual void polygon(std::span<const Point>, Color) = 0;  // filled, simple
   virtual void polyline(std::span<const Point>, Color, float width = 1, bool dashed = false) = 0;
-  virtual void curve(Point from, Point c1, Point c2, Point to, Color, float width) = 0;   // cubic
+  virtual void curve(Point from, Point c1, Point c2, Point to, Color, float width) = 0;  // cubic
   /// Anchor: left, centre or right end of the base line.
   virtual void text(Point anchor, std::string_view utf8, const TextStyle&) = 0;
   virtual float text_width(std::string_view utf8, Face, float px) = 0;
   virtual void hatch(Rect, Hatch, float pitch = 6) = 0;
   /// A piece of an attention map: `request.rows` x `request.columns` cells over the rectangle, coloured by the theme's
-  /// sequential palette; masked cells hatched, cells not computed dotted, NaN in the error colour. Cells of heat_gap_from
-  /// pixels and more keep a gap of one pixel. widgets/heat.h has the colours and shapes.
+  /// sequential palette; masked cells hatched, cells not computed dotted, NaN in the error colour. Cells of
+  /// heat_gap_from pixels and more keep a gap of one pixel. widgets/heat.h has the colours and shapes.
   virtual void heat_map(Rect, const TileRequest&, ScaleMode) = 0;
   virtual void push_clip(Rect) = 0;
   virtual void pop_clip() = 0;

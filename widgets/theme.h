@@ -19,9 +19,9 @@ struct Color {
 
 struct Theme {
   Color canvas, surface, raised, hairline, text, secondary, dim, accent, on_accent, error, model_a, model_b, hatch;
-  Color bar, zone;                    // a quantity that is no map; a stretch of time or of tokens
-  std::array<Color, 11> sequential;   // "Depth": lowest first, lowest nearest the background
-  std::array<Color, 6> categorical;   // heads; the seventh begins again with dashes
+  Color bar, zone;                   // a quantity that is no map; a stretch of time or of tokens
+  std::array<Color, 11> sequential;  // "Depth": lowest first, lowest nearest the background
+  std::array<Color, 6> categorical;  // heads; the seventh begins again with dashes
   bool dark = true;
 };
 const Theme& dark_theme();

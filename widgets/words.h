@@ -20,7 +20,7 @@ enum class Word : uint16_t {
 void set_language(Language);
 Language language();
 std::string_view say(Word);
-std::string_view say(Word, Language);   // files are in English whatever the window speaks
+std::string_view say(Word, Language);  // files are in English whatever the window speaks
 
 /// Numbers as people read them: three significant digits, "4.1e-4" below 1e-3, "< 1e-9", exact zero "0"; decimal comma
 /// in Russian. Bytes in binary units: "6.00 KiB".
@@ -28,8 +28,8 @@ std::string say_number(double);
 std::string say_bytes(double);
 std::string say_ms(double);
 std::string say_percent(double fraction);
-std::string say_fixed(double, int decimals);   // "1.000000", "1,000000"
-std::string say_integer(int64_t);   // "131,072", "131 072"
+std::string say_fixed(double, int decimals);  // "1.000000", "1,000000"
+std::string say_integer(int64_t);             // "131,072", "131 072"
 /// A phrase of the table with its "{}" filled in, in order.
 std::string say(Word phrase, std::initializer_list<std::string_view> holes);
 /// "1 token", "5 tokens"; 1 токен, 2 токена, 5 токенов.

@@ -21,8 +21,10 @@ namespace cutaway {
 class ExportPreview : public QWidget {
  public:
   ExportPreview(Stage& stage, QWidget* parent)
-      : QWidget(parent), stage_(stage),
-        tiles_([this] { QMetaObject::invokeMethod(this, [this] { update(); }, Qt::QueuedConnection); }) {
+      : QWidget(parent), stage_(stage), tiles_([this] {
+          QMetaObject::invokeMethod(
+              this, [this] { update(); }, Qt::QueuedConnection);
+        }) {
     setMinimumSize(420, 300);
   }
 
@@ -170,8 +172,11 @@ void ExportSheet::suggest_name() {
   if (folder.isEmpty()) folder = QStandardPaths::writableLocation(QStandardPaths::PicturesLocation);
   if (folder.isEmpty() || !QDir(folder).exists()) folder = QDir::homePath();
   const std::string_view ending = export_endings()[static_cast<size_t>(format_->chosen())];
-  file_->setText(QString("%1/cutaway-%2-L%3H%4%5").arg(folder, view_->currentData().toString())
-                     .arg(stage_.block_index()).arg(stage_.at().head).arg(said(ending)));
+  file_->setText(QString("%1/cutaway-%2-L%3H%4%5")
+                     .arg(folder, view_->currentData().toString())
+                     .arg(stage_.block_index())
+                     .arg(stage_.at().head)
+                     .arg(said(ending)));
 }
 
 void ExportSheet::show_preview() {
@@ -195,17 +200,20 @@ void ExportSheet::run() {
   QApplication::clipboard()->setText(provenance_->text());
   export_->setEnabled(false);
   // The file is written on another thread: a large map takes its time, and the window stays alive.
-  QThreadPool::globalInstance()->start([sheet = QPointer<ExportSheet>(this), scene = stage_.scene(), view, file,
-                                        options = options()] {
-    const auto done = export_view(scene.step, view, scene.at, file.toStdString(), options);
-    const QString sentence = done ? said(say(Word::Saved, {file.toStdString()})) : QString::fromStdString(done.error().text);
-    QMetaObject::invokeMethod(qApp, [sheet, sentence, ok = static_cast<bool>(done)] {
-      if (!sheet) return;
-      emit sheet->exported(sentence, !ok);
-      if (ok) sheet->close();
-      else sheet->export_->setEnabled(true);
-    });
-  });
+  QThreadPool::globalInstance()->start(
+      [sheet = QPointer<ExportSheet>(this), scene = stage_.scene(), view, file, options = options()] {
+        const auto done = export_view(scene.step, view, scene.at, file.toStdString(), options);
+        const QString sentence =
+            done ? said(say(Word::Saved, {file.toStdString()})) : QString::fromStdString(done.error().text);
+        QMetaObject::invokeMethod(qApp, [sheet, sentence, ok = static_cast<bool>(done)] {
+          if (!sheet) return;
+          emit sheet->exported(sentence, !ok);
+          if (ok)
+            sheet->close();
+          else
+            sheet->export_->setEnabled(true);
+        });
+      });
 }
 
 }  // namespace cutaway

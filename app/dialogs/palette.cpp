@@ -20,7 +20,7 @@ int fuzzy_score(const QString& name, const QString& typed) {
     if (next == 0 || !name[next - 1].isLetterOrNumber()) score += 5;  // beginning of a word
     at = next;
   }
-  return std::max(0, score * 100 - static_cast<int>(name.size()));    // of equals, the shorter name
+  return std::max(0, score * 100 - static_cast<int>(name.size()));  // of equals, the shorter name
 }
 
 Palette::Palette(std::vector<PaletteEntry> entries, PalettePlaces places, QWidget* parent)
@@ -55,7 +55,8 @@ void Palette::fill(const QString& text) {
   std::ranges::stable_sort(ranked, [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [score, entry] : ranked) shown_.push_back(*entry);
   list_->clear();
-  for (const PaletteEntry& entry : shown_) list_->addItem(entry.key.isEmpty() ? entry.name : entry.name + "    " + entry.key);
+  for (const PaletteEntry& entry : shown_)
+    list_->addItem(entry.key.isEmpty() ? entry.name : entry.name + "    " + entry.key);
   list_->setCurrentRow(0);
 }
 
@@ -70,10 +71,14 @@ void Palette::run_current() {
 bool Palette::eventFilter(QObject* watched, QEvent* event) {
   if (watched != field_ || event->type() != QEvent::KeyPress) return QDialog::eventFilter(watched, event);
   const int key = static_cast<QKeyEvent*>(event)->key(), row = list_->currentRow();
-  if (key == Qt::Key_Down) list_->setCurrentRow(std::min(row + 1, list_->count() - 1));
-  else if (key == Qt::Key_Up) list_->setCurrentRow(std::max(row - 1, 0));
-  else if (key == Qt::Key_Return || key == Qt::Key_Enter) run_current();
-  else return QDialog::eventFilter(watched, event);
+  if (key == Qt::Key_Down)
+    list_->setCurrentRow(std::min(row + 1, list_->count() - 1));
+  else if (key == Qt::Key_Up)
+    list_->setCurrentRow(std::max(row - 1, 0));
+  else if (key == Qt::Key_Return || key == Qt::Key_Enter)
+    run_current();
+  else
+    return QDialog::eventFilter(watched, event);
   return true;
 }
 

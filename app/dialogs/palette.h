@@ -11,7 +11,7 @@
 namespace cutaway {
 
 struct PaletteEntry {
-  QString name, key;               // key: the shortcut, shown at the right
+  QString name, key;  // key: the shortcut, shown at the right
   std::function<void()> run;
 };
 /// Understands "L5 H3" and "t 18": what to run for that text, or nothing.

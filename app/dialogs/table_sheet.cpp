@@ -15,7 +15,8 @@ void show_table_sheet(QWidget* parent, const QString& title, const Table& table)
   sheet->setAttribute(Qt::WA_DeleteOnClose);
   sheet->setWindowTitle(title);
   const int rows = static_cast<int>(std::min(table.rows.size(), most_table_rows));
-  const int columns = table.rows.empty() ? static_cast<int>(table.columns.size()) : static_cast<int>(table.rows.front().size());
+  const int columns =
+      table.rows.empty() ? static_cast<int>(table.columns.size()) : static_cast<int>(table.rows.front().size());
   auto* grid = new QTableWidget(rows, columns, sheet);
   grid->setAccessibleName(title);
   grid->verticalHeader()->hide();
@@ -31,7 +32,7 @@ void show_table_sheet(QWidget* parent, const QString& title, const Table& table)
       bool is_number = false;
       const double number = text.toDouble(&is_number);
       auto* item = new QTableWidgetItem;
-      item->setData(Qt::DisplayRole, is_number ? QVariant(number) : QVariant(text));    // numbers sort as numbers
+      item->setData(Qt::DisplayRole, is_number ? QVariant(number) : QVariant(text));  // numbers sort as numbers
       grid->setItem(row, column, item);
     }
   grid->setSortingEnabled(!names.isEmpty());

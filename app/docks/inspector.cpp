@@ -18,7 +18,8 @@ QLabel* label(const char* role, QWidget* parent) {
   return made;
 }
 
-/// Pairs (query, key) that the rule lets look, among n x n. Spans bound the work for rules; only a painted mask is counted.
+/// Pairs (query, key) that the rule lets look, among n x n. Spans bound the work for rules; only a painted mask is
+/// counted.
 int64_t allowed_pairs(const MaskRule& rule, int64_t n) {
   int64_t sum = 0;
   for (int64_t q = 0; q < n; ++q) {
@@ -183,8 +184,10 @@ void Inspector::show_mask() {
   mask_->setVisible(stage_.step() != nullptr);
   if (!stage_.step()) return;
   const MaskRule rule = stage_.mask_now();
-  constexpr Word names[] = {Word::MaskCausal, Word::MaskBidirectional, Word::MaskPrefix, Word::MaskWindow, Word::MaskCustom};
-  constexpr Word rules[] = {Word::RuleCausal, Word::RuleBidirectional, Word::RulePrefix, Word::RuleWindow, Word::RuleCustom};
+  constexpr Word names[] = {Word::MaskCausal, Word::MaskBidirectional, Word::MaskPrefix, Word::MaskWindow,
+                            Word::MaskCustom};
+  constexpr Word rules[] = {Word::RuleCausal, Word::RuleBidirectional, Word::RulePrefix, Word::RuleWindow,
+                            Word::RuleCustom};
   const auto kind = static_cast<size_t>(rule.kind);
   const int64_t n = stage_.step()->positions(), allowed = allowed_pairs(rule, n);
   mask_->set_title(said(Word::Mask), said(names[kind]));

@@ -10,7 +10,8 @@
 namespace cutaway {
 namespace {
 
-constexpr int thumbnail_px = 64, plot_px = 84, bar_rows = 6, bar_row_px = 20, token_column_px = 76, percent_column_px = 60;
+constexpr int thumbnail_px = 64, plot_px = 84, bar_rows = 6, bar_row_px = 20, token_column_px = 76,
+              percent_column_px = 60;
 
 }  // namespace
 
@@ -42,16 +43,15 @@ void MaskThumbnail::paintEvent(QPaintEvent*) {
       const bool allowed = x < thumbnail_px && rule.allowed(q, x * n / thumbnail_px);
       if (allowed && start < 0) start = x;
       if (allowed || start < 0) continue;
-      canvas.fill({static_cast<float>(start), static_cast<float>(y), static_cast<float>(x - start), 1}, stage_.theme().bar);
+      canvas.fill({static_cast<float>(start), static_cast<float>(y), static_cast<float>(x - start), 1},
+                  stage_.theme().bar);
       start = -1;
     }
   }
   canvas.outline({0, 0, side, side}, stage_.theme().hairline, 1);
 }
 
-GrowthPlot::GrowthPlot(Stage& stage, QWidget* parent) : QWidget(parent), stage_(stage) {
-  setFixedHeight(plot_px);
-}
+GrowthPlot::GrowthPlot(Stage& stage, QWidget* parent) : QWidget(parent), stage_(stage) { setFixedHeight(plot_px); }
 
 void GrowthPlot::paintEvent(QPaintEvent*) {
   if (!stage_.step()) return;
@@ -60,7 +60,8 @@ void GrowthPlot::paintEvent(QPaintEvent*) {
   const Theme& theme = stage_.theme();
   QPainterCanvas canvas(painter, {0, 0, static_cast<float>(width()), plot_px}, theme, none);
   const Snapshot& step = *stage_.step();
-  const double n = static_cast<double>(step.positions()), most = static_cast<double>(std::max(step.model->spec.n_ctx, step.positions()));
+  const double n = static_cast<double>(step.positions()),
+               most = static_cast<double>(std::max(step.model->spec.n_ctx, step.positions()));
   const double per_token = static_cast<double>(step.graph().cache_values_per_token()) * sizeof(float);
   const Rect area{0, 16, static_cast<float>(width()), plot_px - 34};
   const auto at = [&](double tokens, double bytes) {
@@ -79,9 +80,11 @@ void GrowthPlot::paintEvent(QPaintEvent*) {
   const TextStyle right{Face::Sans, 11, theme.dim, Align::Right};
   canvas.text({area.right(), 11}, say_bytes(most * per_token) + " " + std::string(say(Word::PlotByLaw)), right);
   canvas.text({0, plot_px - 4}, "1", dim);
-  canvas.text({area.right(), plot_px - 4}, say_count(static_cast<int64_t>(most), Word::TokenOne, Word::TokenFew, Word::TokenMany), right);
+  canvas.text({area.right(), plot_px - 4},
+              say_count(static_cast<int64_t>(most), Word::TokenOne, Word::TokenFew, Word::TokenMany), right);
   if (now.x > 16 && now.x < area.right() - 90)
-    canvas.text({now.x, plot_px - 4}, std::to_string(step.positions()), {Face::SansSemibold, 11, theme.accent, Align::Center});
+    canvas.text({now.x, plot_px - 4}, std::to_string(step.positions()),
+                {Face::SansSemibold, 11, theme.accent, Align::Center});
 }
 
 ChoiceBars::ChoiceBars(Stage& stage, QWidget* parent) : QWidget(parent), stage_(stage) {
@@ -110,8 +113,9 @@ void ChoiceBars::set_choices(const std::vector<TokenChoice>& best, const Model& 
   for (size_t i = 0; i < rows_.size(); ++i) {
     const bool there = i < best.size();
     rows_[i].probability = there ? std::exp(static_cast<double>(best[i].logprob)) : 0;
-    const QString token = !there ? QString() : model.tokenizer ? shown_piece(model.tokenizer->piece(best[i].id))
-                                                               : QString::number(best[i].id);
+    const QString token = !there            ? QString()
+                          : model.tokenizer ? shown_piece(model.tokenizer->piece(best[i].id))
+                                            : QString::number(best[i].id);
     rows_[i].token->setText(rows_[i].token->fontMetrics().elidedText(token, Qt::ElideRight, token_column_px - 6));
     rows_[i].token->setToolTip(token);
     rows_[i].percent->setText(there ? said(say_percent(rows_[i].probability)) : QString());
@@ -131,7 +135,8 @@ void ChoiceBars::paintEvent(QPaintEvent*) {
   for (const Row& row : rows_) {
     if (row.probability <= 0) continue;
     const double length = std::max(1.0, room * row.probability / largest);
-    painter.fillRect(QRectF(token_column_px, row.token->geometry().center().y() - 4, length, 9), qcolor(stage_.theme().bar));
+    painter.fillRect(QRectF(token_column_px, row.token->geometry().center().y() - 4, length, 9),
+                     qcolor(stage_.theme().bar));
   }
 }
 

@@ -43,7 +43,7 @@ class ChoiceBars : public QWidget {
  public:
   ChoiceBars(Stage& stage, QWidget* parent);
   void set_choices(const std::vector<TokenChoice>&, const Model&);
-  QString text(int row) const;      // "·the 31.2 %"
+  QString text(int row) const;  // "·the 31.2 %"
 
  protected:
   void paintEvent(QPaintEvent*) override;

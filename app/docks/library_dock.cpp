@@ -133,7 +133,8 @@ void LibraryDock::fill_library() {
   };
   add_section(Word::Bundled, Word::CpuReady);
   for (const LibraryEntry& entry : entries)
-    if (!entry.blueprint) add_model(display_name(entry.name), entry.name, size_of(entry.folder), QString::fromStdString(entry.folder));
+    if (!entry.blueprint)
+      add_model(display_name(entry.name), entry.name, size_of(entry.folder), QString::fromStdString(entry.folder));
   add_section(Word::YourModels, Word::Add);
   for (const QString& folder : recent_) {
     add_model(QFileInfo(folder).fileName(), folder.toStdString(), size_of(folder.toStdString()), folder);
@@ -237,7 +238,8 @@ std::vector<std::pair<QString, std::string>> LibraryDock::models() const {
   std::vector<std::pair<QString, std::string>> found;
   for (int i = 0; i < library_->topLevelItemCount(); ++i) {
     const QTreeWidgetItem* item = library_->topLevelItem(i);
-    if (!item->data(0, IsSection).toBool()) found.emplace_back(item->text(0), item->data(0, Target).toString().toStdString());
+    if (!item->data(0, IsSection).toBool())
+      found.emplace_back(item->text(0), item->data(0, Target).toString().toStdString());
   }
   return found;
 }

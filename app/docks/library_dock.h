@@ -25,13 +25,13 @@ class LibraryDock : public QWidget {
   QLineEdit* filter() { return filter_; }
 
  signals:
-  void open_asked();             // "Add…"
+  void open_asked();  // "Add…"
   void models_changed();
 
  private:
   void fill_library();
   void fill_views();
-  void mark();                   // loaded model, shown view, refusals
+  void mark();  // loaded model, shown view, refusals
   void color();
   void add_section(Word title, Word note);
   void add_model(const QString& name, const std::string& target, const QString& size, const QString& hint);

@@ -178,21 +178,26 @@ void SwitchBar::show_setup() {
   for (size_t i = 0; i < kinds.size(); ++i)
     if (kinds[i].name == kind) attention_->choose(static_cast<int>(i));
   attention_->set_changed(!setup.options.attention.empty());
-  precision_->setCurrentIndex(static_cast<int>(std::ranges::find(precisions, setup.options.dtype) - std::begin(precisions)));
+  precision_->setCurrentIndex(
+      static_cast<int>(std::ranges::find(precisions, setup.options.dtype) - std::begin(precisions)));
   mark_changed(precision_, setup.options.dtype.has_value());
   const std::string backend = stage_.step() && setup.backend == "auto" ? stage_.step()->backend_name : setup.backend;
   backend_->setCurrentIndex(std::max(0, backend_->findData(QString::fromStdString(backend))));
 
   const bool is_trace = stage_.step() && !stage_.step()->backend;
-  for (QWidget* widget : {static_cast<QWidget*>(attention_), static_cast<QWidget*>(mask_), static_cast<QWidget*>(mask_n_),
-                          static_cast<QWidget*>(precision_), static_cast<QWidget*>(backend_)}) {
+  for (QWidget* widget :
+       {static_cast<QWidget*>(attention_), static_cast<QWidget*>(mask_), static_cast<QWidget*>(mask_n_),
+        static_cast<QWidget*>(precision_), static_cast<QWidget*>(backend_)}) {
     widget->setEnabled(!is_trace);
     widget->setToolTip(is_trace ? said(Word::TraceHasNoWeights) : QString());
   }
   const int changes = setup.mask.has_value() + !setup.options.attention.empty() + setup.options.dtype.has_value();
   const bool random = stage_.step() && stage_.step()->model->random_weights;
-  badge_->setText(said(random ? Word::BadgeRandom : is_trace ? Word::BadgeRecorded : changes == 0 ? Word::BadgeCheckpoint
-                       : setup.mask || !setup.options.attention.empty() ? Word::BadgeDerived : Word::BadgeExact));
+  badge_->setText(said(random                                           ? Word::BadgeRandom
+                       : is_trace                                       ? Word::BadgeRecorded
+                       : changes == 0                                   ? Word::BadgeCheckpoint
+                       : setup.mask || !setup.options.attention.empty() ? Word::BadgeDerived
+                                                                        : Word::BadgeExact));
   back_->setVisible(changes > 0);
   fold();
 }
@@ -203,7 +208,7 @@ void SwitchBar::pick_mask(int kind) {
   const auto wanted = static_cast<MaskRule::Kind>(kind);
   if (wanted == rule.kind) return;
   const int64_t n = stage_.step()->positions();
-  if (wanted == MaskRule::Kind::Custom) {          // nothing changes until a cell is painted
+  if (wanted == MaskRule::Kind::Custom) {  // nothing changes until a cell is painted
     auto bits = std::make_shared<MaskBits>(n, n);
     for (int64_t q = 0; q < n; ++q)
       for (int64_t k = 0; k < n; ++k) bits->set(q, k, rule.allowed(q, k));
@@ -212,7 +217,8 @@ void SwitchBar::pick_mask(int kind) {
     if (!stage_.at().edit_mask) stage_.toggle_mask_editing();
     return;
   }
-  const int64_t count = wanted == MaskRule::Kind::Prefix || wanted == MaskRule::Kind::Window ? std::max<int64_t>(1, n / 3) : 0;
+  const int64_t count =
+      wanted == MaskRule::Kind::Prefix || wanted == MaskRule::Kind::Window ? std::max<int64_t>(1, n / 3) : 0;
   stage_.set_mask({wanted, count, nullptr});
 }
 

@@ -9,7 +9,7 @@
 namespace cutaway {
 namespace {
 
-constexpr int play_ms = 500;      // 2 tokens/s
+constexpr int play_ms = 500;  // 2 tokens/s
 
 }  // namespace
 
@@ -85,7 +85,7 @@ void TimelineDock::play(bool on) {
 }
 
 void TimelineDock::tick() {
-  if (stage_.engine().busy()) return;      // a slow model plays at its own pace
+  if (stage_.engine().busy()) return;  // a slow model plays at its own pace
   const SnapshotPtr& step = stage_.step();
   if (!step || !stage_.ran().can_step || step->positions() >= step->model->spec.n_ctx) return play(false);
   stage_.move_playhead(1);
@@ -109,7 +109,9 @@ void TimelineDock::say_words() {
   const std::string of = std::to_string(step.n_prompt + ran.steps_known);
   const std::string now = std::to_string(stage_.playhead() + 1);
   QString place = said(say(Word::TokenOf, {"%now%", ran.can_step ? of : std::to_string(step.positions())}));
-  place.replace("%now%", QString("<span style=\"color:%1\">%2</span>").arg(css(stage_.theme().accent), QString::fromStdString(now)));
+  place.replace(
+      "%now%",
+      QString("<span style=\"color:%1\">%2</span>").arg(css(stage_.theme().accent), QString::fromStdString(now)));
   place_->setText("<b>" + place + "</b>");
   place_->setAccessibleName(said(say(Word::TokenOf, {now, of})));
   const bool prefill = step.pass_tokens > 1;

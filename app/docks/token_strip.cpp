@@ -36,11 +36,11 @@ TokenStrip::TokenStrip(Stage& stage, QWidget* parent) : QWidget(parent), stage_(
 void TokenStrip::resizeEvent(QResizeEvent*) {
   canvas_->setGeometry(0, 0, width(), strip_px);
   edit_->setGeometry(8, (strip_px - edit_px) / 2, width() - 16, edit_px);
-  list_->setGeometry(0, strip_px, width(), 0);     // there for a screen reader; the canvas is what one sees
+  list_->setGeometry(0, strip_px, width(), 0);  // there for a screen reader; the canvas is what one sees
 }
 
 void TokenStrip::start_editing() {
-  if (!stage_.step() || !stage_.step()->backend) return;     // a recorded trace can't run another text
+  if (!stage_.step() || !stage_.step()->backend) return;  // a recorded trace can't run another text
   edit_->setText(QString::fromStdString(stage_.text()));
   edit_->show();
   edit_->raise();
@@ -55,7 +55,8 @@ void TokenStrip::stop_editing() {
 }
 
 bool TokenStrip::eventFilter(QObject* watched, QEvent* event) {
-  if (watched == edit_ && event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Escape) {
+  if (watched == edit_ && event->type() == QEvent::KeyPress &&
+      static_cast<QKeyEvent*>(event)->key() == Qt::Key_Escape) {
     stop_editing();
     return true;
   }

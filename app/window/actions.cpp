@@ -45,8 +45,12 @@ void MainWindow::make_actions() {
   add(Word::CommandPalette, QKeySequence("Ctrl+K"), [this] { show_palette(); });
 
   add(Word::Play, QKeySequence("Space"), [this] { timeline_->toggle_play(); });
-  add(Word::TokenForward, {}, [this] { stage_.move_playhead(1); })->setShortcuts({QKeySequence("Right"), QKeySequence("K")});
-  add(Word::TokenBack, {}, [this] { stage_.move_playhead(-1); })->setShortcuts({QKeySequence("Left"), QKeySequence("J")});
+  add(Word::TokenForward, {}, [this] {
+    stage_.move_playhead(1);
+  })->setShortcuts({QKeySequence("Right"), QKeySequence("K")});
+  add(Word::TokenBack, {}, [this] {
+    stage_.move_playhead(-1);
+  })->setShortcuts({QKeySequence("Left"), QKeySequence("J")});
   add(Word::ToFirst, QKeySequence("Home"), [this] { stage_.go_to_first(); });
   add(Word::ToLast, QKeySequence("End"), [this] { stage_.go_to_last(); });
   add(Word::CancelRun, QKeySequence("Ctrl+."), [this] { engine_.cancel(); });
@@ -68,9 +72,8 @@ void MainWindow::make_actions() {
     const bool open = stage_.mask_now().kind == MaskRule::Kind::Bidirectional;
     stage_.set_mask({open ? MaskRule::Kind::Causal : MaskRule::Kind::Bidirectional, 0, nullptr});
   });
-  add(Word::NextScale, QKeySequence("N"), [this] {
-    stage_.set_scale(static_cast<ScaleMode>((static_cast<int>(stage_.at().scale) + 1) % 3));
-  });
+  add(Word::NextScale, QKeySequence("N"),
+      [this] { stage_.set_scale(static_cast<ScaleMode>((static_cast<int>(stage_.at().scale) + 1) % 3)); });
   add(Word::ClearPins, QKeySequence("Esc"), [this] { escape(); });
 
   add(Word::ShowInspector, QKeySequence("F4"), [this] { right_->setVisible(!right_->isVisible()); });
@@ -135,7 +138,8 @@ void MainWindow::fill_menus() {
   QMenu* run = menu(bar->addMenu(QString()), Word::MenuRun);
   put(run, {Word::Play, Word::TokenForward, Word::TokenBack, Word::ToFirst, Word::ToLast, Word::CancelRun});
   run->addSeparator();
-  put(menu(run->addMenu(QString()), Word::MenuSampling), {Word::SampleGreedy, Word::SampleTemperature, Word::SampleTopP});
+  put(menu(run->addMenu(QString()), Word::MenuSampling),
+      {Word::SampleGreedy, Word::SampleTemperature, Word::SampleTopP});
   QMenu* help = menu(bar->addMenu(QString()), Word::MenuHelp);
   put(help, {Word::CommandPalette, Word::Shortcuts, Word::About});
 }
@@ -143,7 +147,8 @@ void MainWindow::fill_menus() {
 std::vector<PaletteEntry> MainWindow::palette_entries() {
   std::vector<PaletteEntry> entries;
   for (const auto& [word, made] : actions_)
-    entries.push_back({made->text(), made->shortcut().toString(QKeySequence::NativeText), [made = made] { made->trigger(); }});
+    entries.push_back(
+        {made->text(), made->shortcut().toString(QKeySequence::NativeText), [made = made] { made->trigger(); }});
   entries.push_back({"English", {}, [this] { stage_.set_spoken(Language::English); }});
   entries.push_back({"Русский", {}, [this] { stage_.set_spoken(Language::Russian); }});
   for (const auto& [name, target] : library_->models())
@@ -158,26 +163,30 @@ std::vector<PaletteEntry> MainWindow::palette_entries() {
 }
 
 std::optional<PaletteEntry> MainWindow::place_for(const QString& typed) {
-  static const QRegularExpression head("^\\s*L\\s*(\\d+)\\s*H\\s*(\\d+)\\s*$", QRegularExpression::CaseInsensitiveOption);
+  static const QRegularExpression head("^\\s*L\\s*(\\d+)\\s*H\\s*(\\d+)\\s*$",
+                                       QRegularExpression::CaseInsensitiveOption);
   static const QRegularExpression token("^\\s*t\\s*(\\d+)\\s*$", QRegularExpression::CaseInsensitiveOption);
   if (const auto match = head.match(typed); match.hasMatch()) {
     const auto all = stage_.blocks();
     const size_t layer = match.captured(1).toULongLong();
     const int64_t h = match.captured(2).toLongLong();
     if (layer >= all.size() || h >= stage_.heads()) return std::nullopt;
-    return PaletteEntry{said(say(Word::GoToHead, {"L" + std::to_string(layer) + " H" + std::to_string(h)})), {},
+    return PaletteEntry{said(say(Word::GoToHead, {"L" + std::to_string(layer) + " H" + std::to_string(h)})),
+                        {},
                         [this, block = all[layer], h] { stage_.select_head(block, h); }};
   }
   if (const auto match = token.match(typed); match.hasMatch()) {
     const int64_t position = match.captured(1).toLongLong();
-    return PaletteEntry{said(say(Word::GoToToken, {std::to_string(position)})), {},
-                        [this, position] { stage_.act(SelectToken{position}); }};
+    return PaletteEntry{said(say(Word::GoToToken, {std::to_string(position)})), {}, [this, position] {
+                          stage_.act(SelectToken{position});
+                        }};
   }
   return std::nullopt;
 }
 
 void MainWindow::show_palette() {
-  auto* palette = new Palette(palette_entries(), [this](const QString& typed) { return place_for(typed); }, this);
+  auto* palette = new Palette(
+      palette_entries(), [this](const QString& typed) { return place_for(typed); }, this);
   palette->move(mapToGlobal(QPoint((width() - palette->width()) / 2, 40)));
   palette->show();
   palette->field()->setFocus();
@@ -210,8 +219,6 @@ void MainWindow::show_table() {
   });
 }
 
-void MainWindow::show_about() {
-  stage_.notice(said(say(Word::AboutText, {CUTAWAY_VERSION})), false);
-}
+void MainWindow::show_about() { stage_.notice(said(say(Word::AboutText, {CUTAWAY_VERSION})), false); }
 
 }  // namespace cutaway

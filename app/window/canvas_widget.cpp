@@ -13,7 +13,7 @@ namespace cutaway {
 namespace {
 
 constexpr int drag_from_px = 4;
-constexpr int describe_after_ms = 150;     // a cell cursor that rests is read aloud
+constexpr int describe_after_ms = 150;  // a cell cursor that rests is read aloud
 
 /// A canvas is a graphic with a description, not an empty pane.
 class CanvasAccessible final : public QAccessibleWidget {
@@ -25,7 +25,8 @@ class CanvasAccessible final : public QAccessibleWidget {
 };
 
 QAccessibleInterface* make_accessible(const QString& kind, QObject* object) {
-  return kind == "cutaway::CanvasWidget" && object->isWidgetType() ? new CanvasAccessible(static_cast<QWidget*>(object)) : nullptr;
+  return kind == "cutaway::CanvasWidget" && object->isWidgetType() ? new CanvasAccessible(static_cast<QWidget*>(object))
+                                                                   : nullptr;
 }
 
 Point point(QPointF p) { return {static_cast<float>(p.x()), static_cast<float>(p.y())}; }
@@ -33,7 +34,9 @@ Point point(QPointF p) { return {static_cast<float>(p.x()), static_cast<float>(p
 }  // namespace
 
 CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* parent)
-    : QWidget(parent), stage_(stage), view_(view.get()),
+    : QWidget(parent),
+      stage_(stage),
+      view_(view.get()),
       tiles_([this] { QMetaObject::invokeMethod(this, &CanvasWidget::tiles_ready, Qt::QueuedConnection); }) {
   static const bool spoken = (QAccessible::installFactory(make_accessible), true);
   (void)spoken;
@@ -49,7 +52,7 @@ CanvasWidget::CanvasWidget(Stage& stage, std::unique_ptr<View> view, QWidget* pa
   connect(this, &CanvasWidget::tiles_ready, this, repaint);
   connect(this, &CanvasWidget::tiles_ready, &describe_timer_, qOverload<>(&QTimer::start));
   connect(&stage_, &Stage::stepped, this, [this] {
-    if (stage_.ran().loaded) {                     // lets go of the model that ran before
+    if (stage_.ran().loaded) {  // lets go of the model that ran before
       tiles_.clear();
       if (renderer_) renderer_->clear();
     }
@@ -90,7 +93,8 @@ bool CanvasWidget::event(QEvent* event) {
   // While a cell cursor is out, arrows and Enter move it; otherwise they are shortcuts of the window.
   if (event->type() == QEvent::ShortcutOverride && cell_cursor_) {
     const int key = static_cast<QKeyEvent*>(event)->key();
-    for (int ours : {Qt::Key_Left, Qt::Key_Right, Qt::Key_Up, Qt::Key_Down, Qt::Key_Return, Qt::Key_Enter, Qt::Key_Escape})
+    for (int ours :
+         {Qt::Key_Left, Qt::Key_Right, Qt::Key_Up, Qt::Key_Down, Qt::Key_Return, Qt::Key_Enter, Qt::Key_Escape})
       if (key == ours) {
         event->accept();
         return true;
@@ -154,8 +158,10 @@ void CanvasWidget::hover(QPointF at) {
   if (!stage_.step() || cell_cursor_) return;
   const auto before = stage_.at().cursor;
   view_->hover(point(at), stage_.scene(), stage_.at());
-  if (stage_.at().cursor != before) stage_.hovered();
-  else update();
+  if (stage_.at().cursor != before)
+    stage_.hovered();
+  else
+    update();
 }
 
 void CanvasWidget::mousePressEvent(QMouseEvent* event) {
@@ -183,7 +189,7 @@ void CanvasWidget::mouseReleaseEvent(QMouseEvent* event) {
 
 void CanvasWidget::mouseDoubleClickEvent(QMouseEvent* event) {
   if (event->button() != Qt::LeftButton || !stage_.step()) return;
-  dragging_ = true;       // the release that follows is not another click
+  dragging_ = true;  // the release that follows is not another click
   stage_.act(view_->double_click(point(event->position()), stage_.scene()));
   emit double_clicked(event->position());
 }
@@ -229,12 +235,18 @@ void CanvasWidget::keyPressEvent(QKeyEvent* event) {
     return stage_.hovered();
   }
   switch (event->key()) {
-    case Qt::Key_Left: return move(0, -1);
-    case Qt::Key_Right: return move(0, 1);
-    case Qt::Key_Up: return move(-1, 0);
-    case Qt::Key_Down: return move(1, 0);
-    case Qt::Key_Escape: return leave_cell_cursor();
-    default: break;
+    case Qt::Key_Left:
+      return move(0, -1);
+    case Qt::Key_Right:
+      return move(0, 1);
+    case Qt::Key_Up:
+      return move(-1, 0);
+    case Qt::Key_Down:
+      return move(1, 0);
+    case Qt::Key_Escape:
+      return leave_cell_cursor();
+    default:
+      break;
   }
   if (enter && stage_.at().cursor) return stage_.act(Pin{*stage_.at().cursor});
   event->ignore();
@@ -250,7 +262,9 @@ void CanvasWidget::contextMenuEvent(QContextMenuEvent* event) {
   QAction* copy = menu.addAction(said(Word::CopyValue));
   copy->setEnabled(!lines.empty());
   const Tokenizer* words = stage_.step()->model->tokenizer.get();
-  QAction* mask = words && words->specials().mask >= 0 && stage_.step()->backend ? menu.addAction(said(Word::MaskThisToken)) : nullptr;
+  QAction* mask = words && words->specials().mask >= 0 && stage_.step()->backend
+                      ? menu.addAction(said(Word::MaskThisToken))
+                      : nullptr;
   if (mask) mask->setEnabled(cursor.has_value());
   QAction* fit_all = menu.addAction(said(Word::FitAll));
   const QAction* chosen = menu.exec(event->globalPos());

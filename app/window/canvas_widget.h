@@ -40,10 +40,10 @@ class CanvasWidget : public QWidget {
   std::vector<Readout> readout();
 
  signals:
-  void entered(cutaway::CanvasWidget*);      // the mouse is here: the status bar says what it does
+  void entered(cutaway::CanvasWidget*);  // the mouse is here: the status bar says what it does
   void double_clicked(QPointF at);
   void device_failed(const QString& sentence);
-  void tiles_ready();                        // a map or a number that was waited for is there
+  void tiles_ready();  // a map or a number that was waited for is there
 
  protected:
   bool event(QEvent*) override;
@@ -61,7 +61,7 @@ class CanvasWidget : public QWidget {
   void contextMenuEvent(QContextMenuEvent*) override;
 
  private:
-  void describe();                            // name and value for the screen reader
+  void describe();  // name and value for the screen reader
   void hover(QPointF at);
   void draw(Canvas&);
   bool paint_on_device();
@@ -71,9 +71,9 @@ class CanvasWidget : public QWidget {
   View* view_;
   HeatMapCache heat_maps_;
   AsyncTiles tiles_;
-  std::unique_ptr<ImguiRenderer> renderer_;   // null: QPainter
+  std::unique_ptr<ImguiRenderer> renderer_;  // null: QPainter
   QPointF pressed_, last_;
-  bool dragging_ = false, cell_cursor_ = false, ringed_ = false;   // ringed: focus came by keyboard
+  bool dragging_ = false, cell_cursor_ = false, ringed_ = false;  // ringed: focus came by keyboard
   double frame_ms_ = 0;
   QTimer describe_timer_;
 };

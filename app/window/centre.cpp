@@ -6,7 +6,7 @@
 namespace cutaway {
 namespace {
 
-constexpr int tools_px = 32, threshold_steps = 100;   // the slider goes from 0 to a weight of 0.5
+constexpr int tools_px = 32, threshold_steps = 100;  // the slider goes from 0 to a weight of 0.5
 
 }  // namespace
 
@@ -48,10 +48,10 @@ Centre::Centre(Stage& stage, QWidget* parent) : QWidget(parent), stage_(stage) {
   connect(sink_, &QCheckBox::clicked, &stage_, &Stage::set_without_sink);
   connect(edit_mask_, &QCheckBox::clicked, &stage_, &Stage::toggle_mask_editing);
   connect(all_heads_, &QCheckBox::clicked, &stage_, &Stage::set_all_arcs);
-  connect(threshold_, &QSlider::valueChanged, this, [this](int v) {
-    stage_.set_threshold(0.5f * static_cast<float>(v) / threshold_steps);
-  });
-  for (auto changed : {&Stage::stepped, &Stage::selection_changed}) connect(&stage_, changed, this, &Centre::show_state);
+  connect(threshold_, &QSlider::valueChanged, this,
+          [this](int v) { stage_.set_threshold(0.5f * static_cast<float>(v) / threshold_steps); });
+  for (auto changed : {&Stage::stepped, &Stage::selection_changed})
+    connect(&stage_, changed, this, &Centre::show_state);
   connect(&stage_, &Stage::language_changed, this, &Centre::say_words);
   connect(&stage_, &Stage::view_changed, this, &Centre::show_view);
   say_words();
@@ -66,7 +66,8 @@ void Centre::show_view() {
   over_->setVisible(map);
   sink_->setVisible(map || heads || arcs);
   edit_mask_->setVisible(mask);
-  for (QWidget* widget : {static_cast<QWidget*>(all_heads_), static_cast<QWidget*>(threshold_word_), static_cast<QWidget*>(threshold_)})
+  for (QWidget* widget :
+       {static_cast<QWidget*>(all_heads_), static_cast<QWidget*>(threshold_word_), static_cast<QWidget*>(threshold_)})
     widget->setVisible(arcs);
   tools_->setVisible(map || heads || arcs || mask);
   show_state();

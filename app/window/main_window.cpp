@@ -28,7 +28,7 @@ MainWindow::MainWindow(const WindowArguments& arguments, QWidget* parent) : QMai
   setWindowTitle("Cutaway");
   setMinimumSize(1120, 700);
   setAcceptDrops(true);
-  restore_settings(arguments);        // language and theme first: everything is born in them
+  restore_settings(arguments);  // language and theme first: everything is born in them
   compose();
   make_actions();
   connect_parts();
@@ -101,7 +101,7 @@ QDockWidget* MainWindow::dock(QWidget* widget, Qt::DockWidgetArea area, const ch
   auto* made = new QDockWidget(this);
   made->setObjectName(name);
   made->setWidget(widget);
-  made->setTitleBarWidget(new QWidget(made));      // chrome thinner than data: no title bar while docked
+  made->setTitleBarWidget(new QWidget(made));  // chrome thinner than data: no title bar while docked
   addDockWidget(area, made);
   connect(made, &QDockWidget::topLevelChanged, made, [made](bool floating) {
     QWidget* bar = made->titleBarWidget();
@@ -128,10 +128,13 @@ void MainWindow::connect_parts() {
   for (CanvasWidget* canvas : {centre_->canvas(), strip_->canvas(), timeline_->canvas()}) {
     connect(canvas, &CanvasWidget::entered, status_row_, &StatusRow::follow);
     connect(canvas, &CanvasWidget::entered, inspector_, &Inspector::follow);
-    connect(canvas, &CanvasWidget::device_failed, this, [this](const QString& sentence) {
-      notice_->show_text(sentence, true);
-      draw_on("qt");
-    }, Qt::QueuedConnection);
+    connect(
+        canvas, &CanvasWidget::device_failed, this,
+        [this](const QString& sentence) {
+          notice_->show_text(sentence, true);
+          draw_on("qt");
+        },
+        Qt::QueuedConnection);
   }
   inspector_->follow(centre_->canvas());
   centre_->canvas()->setFocus();
@@ -144,7 +147,8 @@ void MainWindow::find_devices() {
     QMetaObject::invokeMethod(qApp, [window, found] {
       if (!window) return;
       window->switch_bar_->set_devices(found);
-      window->has_card_ = std::ranges::any_of(found, [](const DeviceEntry& d) { return d.backend == "vulkan" && d.hardware; });
+      window->has_card_ =
+          std::ranges::any_of(found, [](const DeviceEntry& d) { return d.backend == "vulkan" && d.hardware; });
       window->choose_canvas();
     });
   });
@@ -155,7 +159,8 @@ void MainWindow::draw_on(const QString& mode) {
   choose_canvas();
 }
 
-/// A software device draws several times slower than QPainter does, so it is taken only when the model's tensors are on it.
+/// A software device draws several times slower than QPainter does, so it is taken only when the model's tensors are on
+/// it.
 void MainWindow::choose_canvas() {
   const bool on_device = stage_.step() && stage_.step()->backend_name == "vulkan";
   const bool wanted = drawing_ == "vulkan" || (drawing_ == "auto" && (has_card_ || on_device));
@@ -172,11 +177,12 @@ void MainWindow::choose_canvas() {
     if (!device) failure = QString::fromStdString(device.error().text);
     for (CanvasWidget* canvas : canvases) {
       if (!failure.isEmpty()) break;
-      auto renderer = ImguiRenderer::make(*device, [canvas] {
-        QMetaObject::invokeMethod(canvas, &CanvasWidget::tiles_ready, Qt::QueuedConnection);
-      });
-      if (renderer) made->push_back(std::move(*renderer));
-      else failure = QString::fromStdString(renderer.error().text);
+      auto renderer = ImguiRenderer::make(
+          *device, [canvas] { QMetaObject::invokeMethod(canvas, &CanvasWidget::tiles_ready, Qt::QueuedConnection); });
+      if (renderer)
+        made->push_back(std::move(*renderer));
+      else
+        failure = QString::fromStdString(renderer.error().text);
     }
     QMetaObject::invokeMethod(this, [this, canvases, made, failure] {
       making_renderers_ = false;
@@ -201,7 +207,8 @@ void MainWindow::start(const WindowArguments& arguments) {
     return std::ranges::any_of(known, [&](const auto& model) { return model.second == target; });
   };
   if (setup.model.empty())
-    if (const std::string last = settings.value("session/model").toString().toStdString(); offered(last)) setup.model = last;
+    if (const std::string last = settings.value("session/model").toString().toStdString(); offered(last))
+      setup.model = last;
   const auto bundled = cutaway::library();
   if (setup.model.empty() && !bundled.empty() && !bundled.front().blueprint) setup.model = bundled.front().name;
   if (setup.model.empty()) return notice_->show_text(said(Word::NothingToRun), false);
@@ -210,10 +217,11 @@ void MainWindow::start(const WindowArguments& arguments) {
 
 void MainWindow::restore_settings(const WindowArguments& arguments) {
   const QSettings settings;
-  const std::string spoken = !arguments.language.empty() ? arguments.language
-                                                         : settings.value("window/language", "en").toString().toStdString();
-  const std::string theme = !arguments.theme.empty() ? arguments.theme
-                                                     : settings.value("window/theme", "dark").toString().toStdString();
+  const std::string spoken = !arguments.language.empty()
+                                 ? arguments.language
+                                 : settings.value("window/language", "en").toString().toStdString();
+  const std::string theme =
+      !arguments.theme.empty() ? arguments.theme : settings.value("window/theme", "dark").toString().toStdString();
   stage_.set_spoken(spoken == "ru" ? Language::Russian : Language::English);
   stage_.set_dark(theme != "light");
   drawing_ = settings.value("window/drawing", drawing_).toString();
@@ -262,8 +270,10 @@ void MainWindow::remember(const std::string& target) {
 
 void MainWindow::note_mask() {
   const bool foreign = stage_.mask_changed() && stage_.ran().setup.mask == stage_.setup().mask;
-  if (foreign) notice_->show_text(said(Word::NotTrainedForMask), false);
-  else if (notice_->text() == said(Word::NotTrainedForMask)) notice_->hide();
+  if (foreign)
+    notice_->show_text(said(Word::NotTrainedForMask), false);
+  else if (notice_->text() == said(Word::NotTrainedForMask))
+    notice_->hide();
 }
 
 void MainWindow::open_path(const QString& path) {
@@ -271,8 +281,10 @@ void MainWindow::open_path(const QString& path) {
   setup.model = path.toStdString();
   setup.options = {};
   setup.mask.reset();
-  if (stage_.step()) stage_.change(setup, QFileInfo(path).fileName());
-  else stage_.open(setup, said(Word::ExampleText).toStdString());
+  if (stage_.step())
+    stage_.change(setup, QFileInfo(path).fileName());
+  else
+    stage_.open(setup, said(Word::ExampleText).toStdString());
 }
 
 void MainWindow::escape() {

@@ -59,13 +59,13 @@ class MainWindow : public QMainWindow {
   void compose();
   void connect_parts();
   QDockWidget* dock(QWidget*, Qt::DockWidgetArea, const char* name);
-  void make_actions();                                      // actions.cpp
+  void make_actions();  // actions.cpp
   QAction* add(Word, const QKeySequence&, std::function<void()>);
   void fill_menus();
   std::vector<PaletteEntry> palette_entries();
   std::optional<PaletteEntry> place_for(const QString& typed);
   void show_shortcuts();
-  void show_table();                                        // the view's numbers as rows
+  void show_table();  // the view's numbers as rows
   void show_about();
 
   void start(const WindowArguments&);
@@ -74,7 +74,7 @@ class MainWindow : public QMainWindow {
   void restyle();
   void remember(const std::string& target);
   void find_devices();
-  void choose_canvas();                                     // device or QPainter
+  void choose_canvas();  // device or QPainter
   void note_mask();
   void escape();
 
@@ -93,7 +93,7 @@ class MainWindow : public QMainWindow {
   QDockWidget *left_ = nullptr, *right_ = nullptr, *bottom_ = nullptr;
   std::vector<std::pair<Word, QAction*>> actions_;
   QByteArray first_layout_;
-  QString drawing_ = "auto";                                // or "vulkan", "qt"
+  QString drawing_ = "auto";  // or "vulkan", "qt"
   bool has_card_ = false, making_renderers_ = false;
 };
 

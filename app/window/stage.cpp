@@ -7,27 +7,33 @@ namespace cutaway {
 Stage::Stage(Engine& engine, QObject* parent) : QObject(parent), engine_(engine) {
   connect(&engine_, &Engine::snapshot_ready, this, &Stage::show, Qt::QueuedConnection);
   connect(&engine_, &Engine::load_failed, this, &Stage::refuse, Qt::QueuedConnection);
-  connect(&engine_, &Engine::failed, this, [this](const QString& sentence) {
-    wanted_.mask = ran_.setup.mask;      // a mask that could not run is not shown as running
-    emit setup_changed();
-    emit notice(sentence, true);
-  }, Qt::QueuedConnection);
+  connect(
+      &engine_, &Engine::failed, this,
+      [this](const QString& sentence) {
+        wanted_.mask = ran_.setup.mask;  // a mask that could not run is not shown as running
+        emit setup_changed();
+        emit notice(sentence, true);
+      },
+      Qt::QueuedConnection);
 }
 
 void Stage::show(const Ran& ran) {
   const bool same_text = ran_.step && ran.step && ran_.step->ids == ran.step->ids;
   const bool playhead_was_last = !at_.token || (ran_.step && *at_.token == ran_.step->positions() - 1);
   ran_ = ran;
-  if (!ran.step->backend || ran.text_edited) text_ = ran.text;         // a trace brings its own words
+  if (!ran.step->backend || ran.text_edited) text_ = ran.text;  // a trace brings its own words
   if (ran.text_edited) continuation_.reset();
-  if (ran.can_step && ran.text == text_) continuation_ = ran.step->positions() > ran.step->n_prompt ? ran.step : nullptr;
+  if (ran.can_step && ran.text == text_)
+    continuation_ = ran.step->positions() > ran.step->n_prompt ? ran.step : nullptr;
   if (!same_text && playhead_was_last) at_.token.reset();
   keep_selection_valid();
   if (ran.loaded) emit setup_changed();
   emit stepped();
   emit selection_changed();
-  if (ran.step->backend && ran.text != text_) engine_.send(Tag{"text"}, Read{text_});   // typed while it loaded
-  else if (ran.step->backend && ran.can_step && ran.step->surprisal_bits.empty()) engine_.send(Tag{"score"}, Score{});
+  if (ran.step->backend && ran.text != text_)
+    engine_.send(Tag{"text"}, Read{text_});  // typed while it loaded
+  else if (ran.step->backend && ran.can_step && ran.step->surprisal_bits.empty())
+    engine_.send(Tag{"score"}, Score{});
 }
 
 void Stage::refuse(const Setup& asked, const QString& sentence) {
@@ -56,8 +62,10 @@ void Stage::change(Setup setup, const QString& name) {
 void Stage::apply(const Setup& setup) {
   const bool reload = !setup.same_model(wanted_);
   wanted_ = setup;
-  if (reload) engine_.send(Load{setup, text_, continuation_});
-  else engine_.send(Tag{"mask"}, SetMask{setup.mask});
+  if (reload)
+    engine_.send(Load{setup, text_, continuation_});
+  else
+    engine_.send(Tag{"mask"}, SetMask{setup.mask});
   emit setup_changed();
 }
 
@@ -122,8 +130,10 @@ void Stage::move_playhead(int tokens) {
 
 void Stage::go_to_first() {
   at_.token.reset();
-  if (ran_.step_now > 0) engine_.send(Tag{"time"}, GoTo{0});
-  else if (ran_.step) at_.token = 0;
+  if (ran_.step_now > 0)
+    engine_.send(Tag{"time"}, GoTo{0});
+  else if (ran_.step)
+    at_.token = 0;
   emit selection_changed();
 }
 
@@ -222,7 +232,7 @@ void Stage::toggle_mask_editing() {
 }
 
 void Stage::show_view(const std::string& id) {
-  if (id == view_id_ || !make_view(id)) return;      // a saved session may name a view that is no more
+  if (id == view_id_ || !make_view(id)) return;  // a saved session may name a view that is no more
   view_id_ = id;
   at_.cursor.reset();
   emit view_changed();
@@ -232,13 +242,20 @@ void Stage::hovered() { emit cursor_moved(); }
 
 void Stage::act(const Gesture& gesture) {
   if (!ran_.step) return;
-  if (const auto* pin = std::get_if<Pin>(&gesture)) act_on(*pin);
-  else if (const auto* head = std::get_if<SelectHead>(&gesture)) act_on(*head);
-  else if (const auto* token = std::get_if<SelectToken>(&gesture)) act_on(*token);
-  else if (const auto* cell = std::get_if<ToggleMaskCell>(&gesture)) act_on(*cell);
-  else if (const auto* rule = std::get_if<SetMaskRule>(&gesture)) set_mask(rule->rule);
-  else if (const auto* at = std::get_if<MaskToken>(&gesture)) engine_.send(MaskAt{at->position});
-  else if (const auto* choice = std::get_if<ChooseToken>(&gesture)) engine_.send(Replace{choice->position, choice->id});
+  if (const auto* pin = std::get_if<Pin>(&gesture))
+    act_on(*pin);
+  else if (const auto* head = std::get_if<SelectHead>(&gesture))
+    act_on(*head);
+  else if (const auto* token = std::get_if<SelectToken>(&gesture))
+    act_on(*token);
+  else if (const auto* cell = std::get_if<ToggleMaskCell>(&gesture))
+    act_on(*cell);
+  else if (const auto* rule = std::get_if<SetMaskRule>(&gesture))
+    set_mask(rule->rule);
+  else if (const auto* at = std::get_if<MaskToken>(&gesture))
+    engine_.send(MaskAt{at->position});
+  else if (const auto* choice = std::get_if<ChooseToken>(&gesture))
+    engine_.send(Replace{choice->position, choice->id});
 }
 
 void Stage::act_on(const Pin& pin) {

@@ -1,8 +1,8 @@
 #include "app/window/status_row.h"
 
+#include <unistd.h>
 #include <QHBoxLayout>
 #include <fstream>
-#include <unistd.h>
 
 namespace cutaway {
 
@@ -27,7 +27,8 @@ StatusRow::StatusRow(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   row->addWidget(hints_, 1);
   row->addWidget(figures_);
   connect(&stage_, &Stage::stepped, this, &StatusRow::say_figures);
-  for (auto changed : {&Stage::language_changed, &Stage::theme_changed, &Stage::view_changed, &Stage::selection_changed})
+  for (auto changed :
+       {&Stage::language_changed, &Stage::theme_changed, &Stage::view_changed, &Stage::selection_changed})
     connect(&stage_, changed, this, &StatusRow::say_hints);
   connect(&stage_, &Stage::language_changed, this, &StatusRow::say_figures);
   say_hints();
@@ -41,9 +42,12 @@ void StatusRow::follow(CanvasWidget* canvas) {
 void StatusRow::say_hints() {
   const std::string id = followed_ ? followed_->view_id() : stage_.view_id();
   Word words = Word::HintsMap;
-  if (id == "strip") words = Word::HintsStrip;
-  else if (id == "timeline") words = Word::HintsTimeline;
-  else if (id == "mask") words = stage_.at().edit_mask ? Word::HintsMaskEdit : Word::HintsMap;
+  if (id == "strip")
+    words = Word::HintsStrip;
+  else if (id == "timeline")
+    words = Word::HintsTimeline;
+  else if (id == "mask")
+    words = stage_.at().edit_mask ? Word::HintsMaskEdit : Word::HintsMap;
   // The table holds "Click=pin;Wheel=zoom": the gesture stands out, what it does follows.
   QStringList parts;
   for (const QString& pair : said(words).split(';')) {
@@ -61,10 +65,13 @@ void StatusRow::say_figures() {
   if (step.backend) {
     parts << said(say(Word::FigurePass, {say_ms(step.pass_ms)}));
     parts << said(say(Word::FigureCache, {say_bytes(static_cast<double>(step.cache_used_bytes()))}));
-    if (const size_t bytes = resident_bytes()) parts << said(say(Word::FigureMemory, {say_bytes(static_cast<double>(bytes))}));
+    if (const size_t bytes = resident_bytes())
+      parts << said(say(Word::FigureMemory, {say_bytes(static_cast<double>(bytes))}));
     const BackendInfo info = step.backend->info();
-    parts << QString::fromStdString(info.name == "cpu" ? "CPU" : info.name == "vulkan" ? "Vulkan" : info.name) + " · " +
-                 QString::fromStdString(info.device);
+    parts << QString::fromStdString(info.name == "cpu"      ? "CPU"
+                                    : info.name == "vulkan" ? "Vulkan"
+                                                            : info.name) +
+                 " · " + QString::fromStdString(info.device);
   } else {
     parts << said(say(Word::FigureTrace, {step.backend_name}));
   }

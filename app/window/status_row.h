@@ -13,7 +13,7 @@ class StatusRow : public QWidget {
 
  public:
   StatusRow(Stage&, QWidget* parent = nullptr);
-  void follow(CanvasWidget*);      // the canvas under the mouse
+  void follow(CanvasWidget*);  // the canvas under the mouse
   QLabel* figures() { return figures_; }
 
  private:

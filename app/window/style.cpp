@@ -123,13 +123,29 @@ QPainterPath path_of(Glyph glyph) {
   };
   QPainterPath p;
   switch (glyph) {
-    case Glyph::First: p = triangle(13, 5); p.addRect(3, 3, 2, 10); break;
-    case Glyph::Back: p = triangle(12, 4); break;
-    case Glyph::Play: p = triangle(4, 13); break;
-    case Glyph::Pause: p.addRect(4, 3, 3, 10); p.addRect(9, 3, 3, 10); break;
-    case Glyph::Forward: p = triangle(4, 12); break;
-    case Glyph::Last: p = triangle(3, 11); p.addRect(11, 3, 2, 10); break;
-    default: break;
+    case Glyph::First:
+      p = triangle(13, 5);
+      p.addRect(3, 3, 2, 10);
+      break;
+    case Glyph::Back:
+      p = triangle(12, 4);
+      break;
+    case Glyph::Play:
+      p = triangle(4, 13);
+      break;
+    case Glyph::Pause:
+      p.addRect(4, 3, 3, 10);
+      p.addRect(9, 3, 3, 10);
+      break;
+    case Glyph::Forward:
+      p = triangle(4, 12);
+      break;
+    case Glyph::Last:
+      p = triangle(3, 11);
+      p.addRect(11, 3, 2, 10);
+      break;
+    default:
+      break;
   }
   return p;
 }
@@ -177,10 +193,18 @@ QString style_sheet(const Theme& t) {
     return Color{static_cast<uint8_t>((a.r + b.r) / 2), static_cast<uint8_t>((a.g + b.g) / 2),
                  static_cast<uint8_t>((a.b + b.b) / 2)};
   };
-  const std::pair<const char*, Color> colors[] = {
-      {"canvas", t.canvas}, {"surface", t.surface}, {"raised", t.raised}, {"hairline", t.hairline}, {"text", t.text},
-      {"secondary", t.secondary}, {"dim", t.dim}, {"accent", t.accent}, {"on_accent", t.on_accent}, {"error", t.error},
-      {"hover", between(t.surface, t.raised)}, {"checked", t.dark ? t.hairline : t.canvas}};
+  const std::pair<const char*, Color> colors[] = {{"canvas", t.canvas},
+                                                  {"surface", t.surface},
+                                                  {"raised", t.raised},
+                                                  {"hairline", t.hairline},
+                                                  {"text", t.text},
+                                                  {"secondary", t.secondary},
+                                                  {"dim", t.dim},
+                                                  {"accent", t.accent},
+                                                  {"on_accent", t.on_accent},
+                                                  {"error", t.error},
+                                                  {"hover", between(t.surface, t.raised)},
+                                                  {"checked", t.dark ? t.hairline : t.canvas}};
   QString out = QString::fromUtf8(sheet);
   for (const auto& [name, color] : colors) out.replace(QString("%%1%").arg(name), css(color));
   return out;

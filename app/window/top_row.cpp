@@ -57,14 +57,16 @@ void TopRow::say_place() {
   const auto view = make_view(stage_.view_id());
   const QString dim = css(stage_.theme().dim), text = css(stage_.theme().text);
   const QString here = QString("L%1 H%2").arg(stage_.block_index()).arg(stage_.at().head);
-  crumb_->setText(QString("%1 <span style=\"color:%4\">&nbsp;/&nbsp;</span> %2 <span style=\"color:%4\">&nbsp;/&nbsp;</span> "
-                          "<b style=\"color:%5\">%3</b>")
-                      .arg(display_name(step.model->name).toHtmlEscaped(), view ? said(view->name()) : QString(), here, dim, text));
-  const QString backend = step.backend ? QString::fromStdString(step.backend_name).toUpper() : said(Word::BadgeRecorded);
+  crumb_->setText(
+      QString("%1 <span style=\"color:%4\">&nbsp;/&nbsp;</span> %2 <span style=\"color:%4\">&nbsp;/&nbsp;</span> "
+              "<b style=\"color:%5\">%3</b>")
+          .arg(display_name(step.model->name).toHtmlEscaped(), view ? said(view->name()) : QString(), here, dim, text));
+  const QString backend =
+      step.backend ? QString::fromStdString(step.backend_name).toUpper() : said(Word::BadgeRecorded);
   const DType dtype = step.model->weights ? step.model->weights->storage_dtype() : DType::F32;
   const QString precision = dtype == DType::F16 ? "fp16" : dtype == DType::BF16 ? "bf16" : "fp32";
-  device_->setText(QString("<span style=\"color:%1\">●</span>&nbsp; %2 · %3")
-                       .arg(css(stage_.theme().model_b), backend, precision));
+  device_->setText(
+      QString("<span style=\"color:%1\">●</span>&nbsp; %2 · %3").arg(css(stage_.theme().model_b), backend, precision));
   device_->setToolTip(step.backend ? QString::fromStdString(step.backend->info().device) : QString());
 }
 

@@ -11,7 +11,7 @@ namespace cutaway {
 
 struct Change {
   Setup before, after;
-  QString name;                 // "Mask: bidirectional"
+  QString name;  // "Mask: bidirectional"
 };
 
 class UndoList {
@@ -34,7 +34,7 @@ class UndoList {
 
  private:
   std::vector<Change> changes_;
-  size_t done_ = 0;             // changes before this one are in force
+  size_t done_ = 0;  // changes before this one are in force
 };
 
 }  // namespace cutaway

@@ -63,7 +63,7 @@ Graph build(const ModelSpec& spec) {
   const int64_t D = spec.d_model, V = spec.vocab_size;
   NodeId x = b.add(b.add(b.embedding(b.tokens(), "word_embeddings", V, D),
                          b.embedding(b.segments(), "token_type_embeddings", spec.n_segments, D)),
-                   b.embedding(b.positions(), "position_embeddings", spec.n_ctx, D));         // (T, D)
+                   b.embedding(b.positions(), "position_embeddings", spec.n_ctx, D));  // (T, D)
   x = b.mark(b.layer_norm(x, "embed_norm"), Role::Hidden, "hidden.embed");
   for (int i = 0; i < spec.n_layers(); ++i) {
     const auto& [attention, ffn] = spec.layers[static_cast<size_t>(i)];
@@ -75,13 +75,13 @@ Graph build(const ModelSpec& spec) {
   }
   if (spec.pooling == Pooling::Cls) {
     const NodeId first = b.linear(b.first_row(x), "pooler", D, D, true);
-    b.mark(b.activation(first, Activation::Tanh), Role::Pooled, "pooled");                    // (1, D)
+    b.mark(b.activation(first, Activation::Tanh), Role::Pooled, "pooled");  // (1, D)
   } else if (spec.pooling == Pooling::Mean) {
-    b.mark(b.unit_length(b.mean_rows(x)), Role::Pooled, "pooled");                            // (1, D), length 1
+    b.mark(b.unit_length(b.mean_rows(x)), Role::Pooled, "pooled");  // (1, D), length 1
   }
   if (spec.has_head) {
     const NodeId h = b.activation(b.linear(b.take_rows(x), "head.transform", D, D, true), Activation::GeluErf);
-    b.unembed(b.layer_norm(h, "head.norm"), "word_embeddings", D, V, "head.bias");            // (R, V)
+    b.unembed(b.layer_norm(h, "head.norm"), "word_embeddings", D, V, "head.bias");  // (R, V)
   }
   return b.finish();
 }

@@ -12,15 +12,15 @@ Graph build_gpt(const ModelSpec& spec) {
   for (int i = 0; i < spec.n_layers(); ++i) {
     const auto& [attention, ffn] = spec.layers[static_cast<size_t>(i)];
     const auto layer = b.layer(i);
-    NodeId h = b.layer_norm(x, "ln_1");                                                // (T, D)
-    x = b.add(x, build_attention(b, h, h, attention));                                 // the kind is data
+    NodeId h = b.layer_norm(x, "ln_1");                 // (T, D)
+    x = b.add(x, build_attention(b, h, h, attention));  // the kind is data
     h = b.layer_norm(x, "ln_2");
     h = b.activation(b.linear(h, "mlp.c_fc", D, ffn.d_ff, ffn.bias), ffn.activation);  // (T, F)
     x = b.add(x, b.linear(h, "mlp.c_proj", ffn.d_ff, D, ffn.bias));                    // (T, D)
     b.mark(x, Role::Hidden, fmt::format("hidden.{}", i));                              // residual after layer i
   }
-  const NodeId last = b.layer_norm(b.take_rows(x), "ln_f");                            // (R, D)
-  b.unembed(last, spec.tied ? "wte" : "lm_head", D, V);                                // (R, V)
+  const NodeId last = b.layer_norm(b.take_rows(x), "ln_f");  // (R, D)
+  b.unembed(last, spec.tied ? "wte" : "lm_head", D, V);      // (R, V)
   return b.finish();
 }
 
@@ -68,7 +68,7 @@ std::vector<ModelSpec> gpt_corners(const std::string& architecture, Activation a
     bool tied, bias;
   };
   const std::vector<Corner> corners = {{2, 64, 4, 256, 256, 64, true, true},
-                                       {1, 20, 1, 33, 61, 40, false, true},    // one head, odd sizes, untied
+                                       {1, 20, 1, 33, 61, 40, false, true},  // one head, odd sizes, untied
                                        {3, 40, 5, 160, 97, 48, true, false}};
   std::vector<ModelSpec> specs;
   for (const Corner& c : corners) {

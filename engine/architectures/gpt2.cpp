@@ -23,7 +23,8 @@ Result<ModelSpec> read_config(const Config& c) {
              cross = c.boolean("add_cross_attention", false);
   for (const auto* flag : {&tied, &scaled, &by_layer, &cross})
     if (!*flag) return flag->error();
-  if (*cross) return error("{}: add_cross_attention is true; GPT-2 is read as a decoder alone, expected false", c.file());
+  if (*cross)
+    return error("{}: add_cross_attention is true; GPT-2 is read as a decoder alone, expected false", c.file());
 
   ModelSpec spec;
   spec.architecture = "gpt2";

@@ -35,7 +35,7 @@ std::vector<ModelSpec> corners() { return gpt_corners("nanogpt", Activation::Gel
 }  // namespace
 
 extern const Architecture nanogpt_architecture;
-const Architecture nanogpt_architecture{"nanogpt", {"nanogpt"},  read_config, nullptr,
-                                        build_gpt, source, gpt_ignored, corners};
+const Architecture nanogpt_architecture{"nanogpt", {"nanogpt"}, read_config, nullptr,
+                                        build_gpt, source,      gpt_ignored, corners};
 
 }  // namespace cutaway

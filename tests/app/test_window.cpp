@@ -135,13 +135,14 @@ void TestWindow::picture(const QString& name) {
 /// A place on the canvas where a cell of the map is, below the diagonal.
 QPoint TestWindow::map_cell() {
   CanvasWidget* canvas = window_->centre()->canvas();
-  window_->grab();                                           // a view knows its cells once it was drawn
+  window_->grab();  // a view knows its cells once it was drawn
   for (int y = canvas->height() * 3 / 4; y > 100; y -= 5)
     for (int x = 100; x < canvas->width() / 2; x += 5) {
       QTest::mouseMove(canvas, QPoint(x, y));
       QCoreApplication::processEvents();
       const auto& cursor = window_->stage().at().cursor;
-if (getenv("DBG") && x%50==0 && y%50==0) qInfo("%d %d -> %ld %ld", x, y, cursor ? (long)cursor->query : -1L, cursor ? (long)cursor->key : -1L);
+      if (getenv("DBG") && x % 50 == 0 && y % 50 == 0)
+        qInfo("%d %d -> %ld %ld", x, y, cursor ? (long)cursor->query : -1L, cursor ? (long)cursor->key : -1L);
       if (cursor && cursor->query == 9 && cursor->key == 4) return {x, y};
     }
   return {};
@@ -189,7 +190,7 @@ void TestWindow::steps_forward_and_back() {
   wait_for_pass();
   QCOMPARE(tokens(), prompt);
   QCOMPARE(next_tokens(), first_choices);
-  QCOMPARE(window_->stage().step()->logits, logits);        // to the bit
+  QCOMPARE(window_->stage().step()->logits, logits);  // to the bit
   QTest::keyClick(window_.get(), Qt::Key_End);
   wait_for_pass();
   QCOMPARE(tokens(), two_on);
@@ -225,7 +226,7 @@ void TestWindow::switching_the_model_keeps_the_words() {
   QTest::keyClick(window_.get(), Qt::Key_Z, Qt::ControlModifier);
   QTRY_COMPARE_WITH_TIMEOUT(window_->stage().ran().setup.model, std::string("mini-gpt"), patience_ms);
   wait_for_pass();
-  QCOMPARE(tokens(), words);                                 // the generated token came back too
+  QCOMPARE(tokens(), words);  // the generated token came back too
 }
 
 void TestWindow::a_masked_word_is_filled() {
@@ -234,12 +235,12 @@ void TestWindow::a_masked_word_is_filled() {
   window_->stage().change(setup, "BERT");
   QTRY_COMPARE_WITH_TIMEOUT(window_->stage().ran().setup.model, std::string("mini-bert"), patience_ms);
   wait_for_pass();
-  QVERIFY(!window_->inspector()->cache_card()->isVisible());         // it keeps no cache
+  QVERIFY(!window_->inspector()->cache_card()->isVisible());  // it keeps no cache
   window_->stage().act(MaskToken{3});
   QTRY_VERIFY_WITH_TIMEOUT(window_->inspector()->next_card()->isVisible(), patience_ms);
   QCOMPARE(next_tokens().size(), 6);
   QVERIFY(tokens()[3].contains("mask", Qt::CaseInsensitive));
-  QVERIFY(!window_->stage().text().starts_with("<cls>"));            // what one may go on typing
+  QVERIFY(!window_->stage().text().starts_with("<cls>"));  // what one may go on typing
   picture("masked-word");
 }
 
@@ -270,18 +271,21 @@ void TestWindow::a_mask_cell_is_painted_and_undone() {
   QCOMPARE(window_->stage().step()->logits, before);
 
   window_->stage().show_view("mask");
-  QTest::mouseClick(window_->centre()->edit_mask(), Qt::LeftButton, {}, QPoint(6, window_->centre()->edit_mask()->height() / 2));
+  QTest::mouseClick(window_->centre()->edit_mask(), Qt::LeftButton, {},
+                    QPoint(6, window_->centre()->edit_mask()->height() / 2));
   QVERIFY(window_->stage().at().edit_mask);
   const QPoint at = map_cell();
   QVERIFY(!at.isNull());
   QTest::mouseClick(window_->centre()->canvas(), Qt::LeftButton, {}, at);
-  QTRY_COMPARE_WITH_TIMEOUT(window_->switch_bar()->masks()->chosen(), static_cast<int>(MaskRule::Kind::Custom), patience_ms);
+  QTRY_COMPARE_WITH_TIMEOUT(window_->switch_bar()->masks()->chosen(), static_cast<int>(MaskRule::Kind::Custom),
+                            patience_ms);
   wait_for_pass();
   QVERIFY(!window_->stage().step()->masks.front().allowed(9, 4));
   QVERIFY(window_->stage().step()->masks.front().allowed(9, 3));
   picture("painted-mask");
   QTest::keyClick(window_.get(), Qt::Key_Z, Qt::ControlModifier);
-  QTRY_COMPARE_WITH_TIMEOUT(window_->switch_bar()->masks()->chosen(), static_cast<int>(MaskRule::Kind::Causal), patience_ms);
+  QTRY_COMPARE_WITH_TIMEOUT(window_->switch_bar()->masks()->chosen(), static_cast<int>(MaskRule::Kind::Causal),
+                            patience_ms);
   wait_for_pass();
   QVERIFY(window_->stage().step()->masks.front().allowed(9, 4));
 }
@@ -306,7 +310,7 @@ void TestWindow::the_language_changes_in_place() {
   QCOMPARE(window_->action(Word::Undo)->text(), QString("Отменить"));
   QCOMPARE(window_->switch_bar()->masks()->button(0)->text(), QString("Причинная"));
   QVERIFY(window_->inspector()->cache_card()->accessibleDescription().contains("КиБ"));
-  QCOMPARE(next_tokens().front().contains(','), true);       // decimal comma
+  QCOMPARE(next_tokens().front().contains(','), true);  // decimal comma
   window_->stage().set_dark(false);
   picture("main-light-ru");
   window_->stage().set_spoken(Language::English);
@@ -387,7 +391,7 @@ void TestWindow::every_view_at_every_size() {
       picture(QString("view-%1-%2").arg(said(kind.id)).arg(size.width()));
       QVERIFY(!window_->grab().isNull());
     }
-    QCOMPARE(window_->size(), size);                         // nothing inside forces the window wider
+    QCOMPARE(window_->size(), size);  // nothing inside forces the window wider
   }
 }
 
@@ -433,7 +437,7 @@ void TestWindow::vulkan_runs_the_same_text() {
   wait_for_pass();
   QCOMPARE(tokens(), words);
   QCOMPARE(next_tokens(), choices);
-  QTRY_VERIFY_WITH_TIMEOUT(window_->centre()->canvas()->draws_on_device(), patience_ms);   // beside the tensors
+  QTRY_VERIFY_WITH_TIMEOUT(window_->centre()->canvas()->draws_on_device(), patience_ms);  // beside the tensors
   picture("vulkan-model");
 }
 

@@ -38,8 +38,9 @@ class TestGraph : public QObject {
 
   void names_are_the_traces() {
     const Graph graph = build_graph(spec_of("gpt2", R"({"n_embd":8,"n_layer":2,"n_head":2,"vocab_size":9})"));
-    for (const char* path : {"hidden.embed", "hidden.0", "hidden.1", "layers.1.attn.q", "layers.1.attn.k",
-                             "layers.1.attn.v", "layers.1.attn.lse", "layers.1.attn.mask", "layers.1.attn.probs", "logits"})
+    for (const char* path :
+         {"hidden.embed", "hidden.0", "hidden.1", "layers.1.attn.q", "layers.1.attn.k", "layers.1.attn.v",
+          "layers.1.attn.lse", "layers.1.attn.mask", "layers.1.attn.probs", "logits"})
       QVERIFY2(graph.named(path) != no_node, path);
     QCOMPARE(graph.in("layers.1.attn", Role::Probs), graph.named("layers.1.attn.probs"));
     QCOMPARE(graph.blocks_with(Role::Probs), (std::vector<std::string>{"layers.0.attn", "layers.1.attn"}));
@@ -74,10 +75,13 @@ class TestGraph : public QObject {
   }
 
   void contradictory_configs_are_refused_with_both_numbers() {
-    for (const auto& [type, json] : {std::pair{"gpt2", R"({"n_embd":10,"n_head":4})"}, {"gpt2", R"({"n_head":0})"},
-                                     {"gpt2", R"({"activation_function":"swish"})"}, {"nanogpt", R"({"n_embd":8})"},
+    for (const auto& [type, json] : {std::pair{"gpt2", R"({"n_embd":10,"n_head":4})"},
+                                     {"gpt2", R"({"n_head":0})"},
+                                     {"gpt2", R"({"activation_function":"swish"})"},
+                                     {"nanogpt", R"({"n_embd":8})"},
                                      {"bert", R"({"position_embedding_type":"relative_key"})"},
-                                     {"bert", R"({"is_decoder":true})"}, {"gpt2", R"({"add_cross_attention":true})"}}) {
+                                     {"bert", R"({"is_decoder":true})"},
+                                     {"gpt2", R"({"add_cross_attention":true})"}}) {
       auto config = Config::parse("config.json", json);
       QVERIFY(config);
       const auto spec = architecture_for(type)->read_config(*config);

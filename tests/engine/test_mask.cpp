@@ -62,7 +62,8 @@ class TestMask : public QObject {
       QVERIFY(rule);
       QCOMPARE(rule->text(), std::string(text));
     }
-    for (const char* text : {"", "causall", "prefix", "prefix:", "prefix:x", "window:0", "window:-3", "window:9x", "custom"})
+    for (const char* text :
+         {"", "causall", "prefix", "prefix:", "prefix:x", "window:0", "window:-3", "window:9x", "custom"})
       QVERIFY2(!MaskRule::parse(text), text);
   }
 };

@@ -57,9 +57,12 @@ class TestTile : public QObject {
  private slots:
   void a_thousand_random_tiles() {
     std::mt19937 random(1);
-    const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
-    for (const MaskRule& mask : {MaskRule{}, MaskRule{MaskRule::Kind::Bidirectional}, MaskRule{MaskRule::Kind::Window, 7},
-                                 MaskRule{MaskRule::Kind::Prefix, 9}, MaskRule{}.with_cell(T, 3, 50, true)}) {
+    const auto pick = [&](int64_t low, int64_t high) {
+      return std::uniform_int_distribution<int64_t>(low, high)(random);
+    };
+    for (const MaskRule& mask :
+         {MaskRule{}, MaskRule{MaskRule::Kind::Bidirectional}, MaskRule{MaskRule::Kind::Window, 7},
+          MaskRule{MaskRule::Kind::Prefix, 9}, MaskRule{}.with_cell(T, 3, 50, true)}) {
       const auto [step, map] = random_step(mask);
       for (int i = 0; i < 200; ++i) {
         TileRequest request{.step = step, .probs = step->graph().with(Role::Probs)[0], .head = pick(0, H - 1)};
@@ -70,8 +73,8 @@ class TestTile : public QObject {
         QVERIFY(tile);
         for (int64_t r = 0; r < request.rows; ++r)
           for (int64_t c = 0; c < request.columns; ++c) {
-            const double want = map[static_cast<size_t>((request.head * T + request.queries.begin + r) * T +
-                                                        request.keys.begin + c)];
+            const double want =
+                map[static_cast<size_t>((request.head * T + request.queries.begin + r) * T + request.keys.begin + c)];
             QVERIFY(std::abs(tile->values[static_cast<size_t>(r * request.columns + c)] - want) <= 1e-6);
           }
       }
@@ -80,9 +83,16 @@ class TestTile : public QObject {
 
   void reductions_and_heads() {
     const auto [step, map] = random_step({});
-    const auto dense = [&, &map = map](int64_t h, int64_t i, int64_t j) { return map[static_cast<size_t>((h * T + i) * T + j)]; };
-    TileRequest request{.step = step, .probs = step->graph().with(Role::Probs)[0], .head = 2, .queries = {0, T},
-                        .keys = {0, T}, .rows = 10, .columns = 7};
+    const auto dense = [&, &map = map](int64_t h, int64_t i, int64_t j) {
+      return map[static_cast<size_t>((h * T + i) * T + j)];
+    };
+    TileRequest request{.step = step,
+                        .probs = step->graph().with(Role::Probs)[0],
+                        .head = 2,
+                        .queries = {0, T},
+                        .keys = {0, T},
+                        .rows = 10,
+                        .columns = 7};
     const auto largest = host_tile(request);
     request.reduce = Reduce::Mean;
     const auto mean = host_tile(request);
@@ -96,7 +106,12 @@ class TestTile : public QObject {
         QVERIFY(std::abs(largest->values[static_cast<size_t>(r * 7 + c)] - top) <= 1e-6);
         QVERIFY(std::abs(mean->values[static_cast<size_t>(r * 7 + c)] - (n ? sum / n : -1)) <= 1e-6);
       }
-    request = {.step = step, .probs = request.probs, .heads = Heads::Mean, .queries = {20, 21}, .keys = {0, T}, .rows = 1,
+    request = {.step = step,
+               .probs = request.probs,
+               .heads = Heads::Mean,
+               .queries = {20, 21},
+               .keys = {0, T},
+               .rows = 1,
                .columns = T};
     const auto over_heads = host_tile(request);
     for (int64_t j = 0; j <= 20; ++j) {
@@ -108,8 +123,13 @@ class TestTile : public QObject {
 
   void without_the_sink_the_rest_sums_to_one() {
     const auto [step, map] = random_step({});
-    const TileRequest request{.step = step, .probs = step->graph().with(Role::Probs)[0], .queries = {0, T}, .keys = {0, T},
-                              .rows = T, .columns = T, .without_sink = true};
+    const TileRequest request{.step = step,
+                              .probs = step->graph().with(Role::Probs)[0],
+                              .queries = {0, T},
+                              .keys = {0, T},
+                              .rows = T,
+                              .columns = T,
+                              .without_sink = true};
     const auto tile = host_tile(request);
     for (int64_t r = 0; r < T; ++r) {
       QCOMPARE(tile->values[static_cast<size_t>(r * T)], not_computed_cell);
