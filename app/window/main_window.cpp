@@ -7,6 +7,7 @@
 #include <QFileInfo>
 #include <QMimeData>
 #include <QPointer>
+#include <QScreen>
 #include <QSettings>
 #include <QStatusBar>
 #include <QThreadPool>
@@ -36,7 +37,7 @@ MainWindow::MainWindow(const WindowArguments& arguments, QWidget* parent) : QMai
   const QSettings settings;
   library_->set_recent(settings.value("library/recent").toStringList());
   first_layout_ = saveState(layout_version);
-  resize(settings.value("window/size", QSize(1600, 1000)).toSize());
+  resize(settings.value("window/size", QSize(1600, 1000)).toSize().boundedTo(screen()->availableSize()));
   restoreState(settings.value("window/layout").toByteArray(), layout_version);
   find_devices();
   qApp->installEventFilter(this);
