@@ -32,6 +32,7 @@ Result<ModelSpec> read_config(const Config& c) {
   if (!activation) return activation.error();
   const auto eps = c.number("layer_norm_eps", 1e-12);
   if (!eps) return eps.error();
+  if (!(*eps >= 0)) return error("{}: layer_norm_eps is {}; expected at least 0", c.file(), *eps);
   const auto position = c.text("position_embedding_type", "absolute");
   if (!position) return position.error();
   if (*position != "absolute")

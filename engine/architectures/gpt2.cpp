@@ -18,6 +18,7 @@ Result<ModelSpec> read_config(const Config& c) {
   if (!activation) return activation.error();
   const auto eps = c.number("layer_norm_epsilon", 1e-5);
   if (!eps) return eps.error();
+  if (!(*eps >= 0)) return error("{}: layer_norm_epsilon is {}; expected at least 0", c.file(), *eps);
   const auto tied = c.boolean("tie_word_embeddings", true), scaled = c.boolean("scale_attn_weights", true),
              by_layer = c.boolean("scale_attn_by_inverse_layer_idx", false),
              cross = c.boolean("add_cross_attention", false);

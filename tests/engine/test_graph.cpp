@@ -81,6 +81,8 @@ class TestGraph : public QObject {
                                      {"nanogpt", R"({"n_embd":8})"},
                                      {"bert", R"({"position_embedding_type":"relative_key"})"},
                                      {"bert", R"({"is_decoder":true})"},
+                                     {"bert", R"({"layer_norm_eps":-1e-12})"},
+                                     {"gpt2", R"({"layer_norm_epsilon":-1})"},
                                      {"gpt2", R"({"add_cross_attention":true})"}}) {
       auto config = Config::parse("config.json", json);
       QVERIFY(config);
