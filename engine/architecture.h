@@ -11,11 +11,18 @@
 
 namespace cutaway {
 
-/// Where a checkpoint keeps one of our tensors. A part of a fused tensor is a range of its output rows.
+/// Where a checkpoint keeps one of our tensors. A part of a fused tensor is a range of its output rows, or, where the
+/// parts alternate (a head of q, a head of k, …), blocks of rows that come back with a period.
 struct TensorSource {
   std::vector<std::string> names;    // the first that the file has is taken (with and without a prefix, old spellings)
   bool transposed = false;           // the file stores [in, out]
   int64_t row_begin = 0, rows = -1;  // of the [out, in] matrix (or of the bias); -1: all
+  int64_t block_rows = 0, block_period = 0;  // 0: the rows lie side by side
+
+  /// The file's row that is row r of ours.
+  int64_t file_row(int64_t r) const {
+    return row_begin + (block_rows > 0 ? r / block_rows * block_period + r % block_rows : r);
+  }
 };
 
 struct Architecture {

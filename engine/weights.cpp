@@ -86,8 +86,14 @@ class LazyWeights : public Weights {
 /// Where tensor i of the schema lies in the files.
 struct Part {
   const FileTensor* from = nullptr;
-  bool transposed = false;          // the file has [in, out_total]
-  int64_t row_begin = 0, rows = 0;  // of the [out_total, in] matrix
+  TensorSource source;  // transposed: the file has [in, out_total]; rows is never -1
+
+  /// Calls each(r, n, at): our rows [r, r + n) are the file's [at, at + n).
+  template <class Each>
+  void each_run(Each each) const {
+    const int64_t run = source.block_rows > 0 ? source.block_rows : source.rows;
+    for (int64_t r = 0; r < source.rows; r += run) each(r, std::min(run, source.rows - r), source.file_row(r));
+  }
 };
 
 class FileWeights : public LazyWeights {
@@ -105,7 +111,7 @@ class FileWeights : public LazyWeights {
  protected:
   TensorView make(size_t i) const override {
     const Part& part = parts_[i];
-    if (!part.transposed) return slice(i, part);
+    if (!part.source.transposed) return slice(i, part);
     const TensorView view = room_for(i);
     if (view.data) transpose(i, part, view);
     if (view.data) files_->forget(*part.from);
@@ -113,36 +119,51 @@ class FileWeights : public LazyWeights {
   }
 
  private:
-  /// Rows [row_begin, row_begin + rows) of the file's tensor, in place where type and address allow.
+  /// The part's rows of the file's tensor, in place where type and address allow.
   TensorView slice(size_t i, const Part& part) const {
     const FileTensor& from = *part.from;
-    const int64_t n = elements(schema(i).shape), row = part.rows == 0 ? 0 : n / part.rows;
-    const std::byte* data = from.data.data() + static_cast<size_t>(part.row_begin * row) * bytes_of(*from.dtype);
+    const int64_t n = elements(schema(i).shape), row = part.source.rows == 0 ? 0 : n / part.source.rows;
+    const std::byte* first =
+        from.data.data() + static_cast<size_t>(part.source.row_begin * row) * bytes_of(*from.dtype);
     const DType to = dtype_of(schema(i).shape, storage_dtype());
-    const bool in_place = *from.dtype == to && reinterpret_cast<uintptr_t>(data) % 64 == 0;
-    const TensorView view = in_place ? TensorView{data, to, schema(i).shape} : room_for(i);
-    std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(n, 1 << 16)));
-    for (int64_t at = 0; at < n && view.data; at += static_cast<int64_t>(piece.size())) {
-      const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
-      to_float({data + static_cast<size_t>(at) * bytes_of(*from.dtype), *from.dtype, {count}}, piece.data());
-      count_bad(i, piece.data(), count);
-      if (!in_place) store(piece.data(), count, to, memory(i), at);
-    }
+    const bool in_place =
+        *from.dtype == to && part.source.block_rows == 0 && reinterpret_cast<uintptr_t>(first) % 64 == 0;
+    const TensorView view = in_place ? TensorView{first, to, schema(i).shape} : room_for(i);
+    if (!view.data) return view;
+    part.each_run([&](int64_t r, int64_t rows, int64_t at) {
+      convert(i, at * row, rows * row, in_place ? nullptr : memory(i), r * row);
+    });
     if (!in_place) files_->forget(from);
     return view;
+  }
+
+  /// n elements of tensor i's file tensor, from element `begin`: looked at, and stored at element `to` of out if any.
+  void convert(size_t i, int64_t begin, int64_t n, std::byte* out, int64_t to) const {
+    const FileTensor& from = *parts_[i].from;
+    std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(n, 1 << 16)));
+    for (int64_t at = 0; at < n; at += static_cast<int64_t>(piece.size())) {
+      const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
+      const std::byte* data = from.data.data() + static_cast<size_t>(begin + at) * bytes_of(*from.dtype);
+      to_float({data, *from.dtype, {count}}, piece.data());
+      count_bad(i, piece.data(), count);
+      if (out) store(piece.data(), count, dtype_of(schema(i).shape, storage_dtype()), out, to + at);
+    }
   }
 
   /// file: [in, out_total]; ours: [rows, in]. Blocks of 64 inputs, so that both sides stay in the cache.
   void transpose(size_t i, const Part& part, const TensorView& view) const {
     const FileTensor& from = *part.from;
-    const int64_t in = from.shape[0], total = from.shape[1], rows = part.rows;
+    const int64_t in = from.shape[0], total = from.shape[1], rows = part.source.rows;
     const size_t width = bytes_of(*from.dtype);
     std::vector<float> block(static_cast<size_t>(64 * rows)), line(64);
     for (int64_t begin = 0; begin < in; begin += 64) {
       const int64_t n = std::min<int64_t>(64, in - begin);
       for (int64_t k = 0; k < n; ++k) {
-        const std::byte* data = from.data.data() + static_cast<size_t>((begin + k) * total + part.row_begin) * width;
-        to_float({data, *from.dtype, {rows}}, &block[static_cast<size_t>(k * rows)]);
+        const std::byte* line_of_k = from.data.data() + static_cast<size_t>((begin + k) * total) * width;
+        part.each_run([&](int64_t r, int64_t run, int64_t at) {
+          to_float({line_of_k + static_cast<size_t>(at) * width, *from.dtype, {run}},
+                   &block[static_cast<size_t>(k * rows + r)]);
+        });
       }
       count_bad(i, block.data(), n * rows);
       for (int64_t r = 0; r < rows; ++r) {
@@ -205,14 +226,15 @@ class Binding {
       else if (found)
         spare_.insert(name);  // the same tensor under a second name
     }
-    parts.push_back({from, source.transposed, source.row_begin, source.rows < 0 ? need.shape[0] : source.rows});
+    parts.push_back({from, source});
+    if (source.rows < 0) parts.back().source.rows = need.shape[0];
     if (!from)
       return add("{}: {} is missing; {} makes it {}", files_.name(), best_name(source), said(need.said_by),
                  text_of(in_file(need.shape, source.transposed)));
     Whole& whole = wholes_[from];
     if (whole.shape.empty()) whole.shape = need.shape, whole.shape[0] = 0;
     whole.transposed = source.transposed;
-    whole.shape[0] = std::max(whole.shape[0], parts.back().row_begin + parts.back().rows);
+    whole.shape[0] = std::max(whole.shape[0], source.file_row(need.shape[0] - 1) + 1);
     if (whole.said_by.find(need.said_by) == std::string::npos)
       whole.said_by += (whole.said_by.empty() ? "" : ", ") + need.said_by;
   }

@@ -34,7 +34,7 @@ PlainFile checkpoint(const Architecture& architecture, const ModelSpec& spec, co
     const std::string name = source.names.front();
     const int64_t in = need.shape.size() == 2 ? need.shape[1] : 1;
     Plain& whole = file[name];
-    const int64_t end = (source.rows < 0 ? 0 : source.row_begin) + need.shape[0];
+    const int64_t end = source.file_row(need.shape[0] - 1) + 1;
     if (whole.shape.empty() || whole.shape[source.transposed] < end) {
       whole.shape = need.shape.size() == 1 ? Shape{end} : source.transposed ? Shape{in, end} : Shape{end, in};
     }
@@ -49,12 +49,24 @@ PlainFile checkpoint(const Architecture& architecture, const ModelSpec& spec, co
     const int64_t in = need.shape.size() == 2 ? need.shape[1] : 1;
     for (int64_t row = 0; row < need.shape[0]; ++row)
       for (int64_t k = 0; k < in; ++k) {
-        const int64_t r = row + source.row_begin;
+        const int64_t r = source.file_row(row);
         mine.values.push_back(
             whole.values[static_cast<size_t>(source.transposed ? k * whole.shape[1] + r : r * in + k)]);
       }
   }
   return file;
+}
+
+/// The sources of an architecture whose fused rows are [q | k | v], as if they were [H, 3, Dh].
+template <bool nano>
+TensorSource take_turns(const ModelSpec& spec, const std::string& name) {
+  TensorSource source = architecture_named(nano ? "nanogpt" : "gpt2").source(spec, name);
+  if (source.rows < 0) return source;
+  const int64_t head_dim = spec.layers[0].attention.head_dim, part = source.row_begin / source.rows;
+  source.row_begin = part * head_dim;
+  source.block_rows = head_dim;
+  source.block_period = 3 * head_dim;
+  return source;
 }
 
 std::vector<float> floats(const TensorView& view) {
@@ -124,6 +136,32 @@ class TestWeights : public QObject {
       QCOMPARE((*weights)->bytes(), bytes);
       QVERIFY((*weights)->warning().empty());
     }
+  }
+
+  /// q, k and v that take turns head by head, as Falcon 40B's do: [H, 3, Dh] rows.
+  void rows_that_take_turns_data() {
+    QTest::addColumn<QString>("architecture");
+    QTest::addColumn<QString>("dtype");
+    for (const char* name : {"nanogpt", "gpt2"})  // [out, in] and [in, out]
+      for (const char* dtype : {"F32", "F16"}) QTest::addRow("%s %s", name, dtype) << name << dtype;
+  }
+  void rows_that_take_turns() {
+    QFETCH(QString, architecture);
+    QFETCH(QString, dtype);
+    const TensorSource by_hand{{}, false, 2, 5, 2, 6};  // two rows of every six, the first pair at 2
+    for (int64_t r = 0; const int64_t row : {2, 3, 8, 9, 14}) QCOMPARE(by_hand.file_row(r++), row);
+    Architecture a = architecture_named(architecture.toStdString());
+    a.source = architecture == "gpt2" ? take_turns<false> : take_turns<true>;
+    const ModelSpec spec = a.corners()[0];
+    const Graph graph = build_graph(spec);
+    PlainFile ours;
+    QTemporaryDir dir;
+    const auto files = save(dir, checkpoint(a, spec, graph, ours), *dtype_named(dtype.toStdString()));
+    const auto weights = bind_weights(files, a, spec, graph, {});
+    QVERIFY2(weights, weights ? "" : weights.error().text.c_str());
+    for (size_t i = 0; i < graph.schema.size(); ++i)
+      QVERIFY2(floats((*weights)->tensor(static_cast<int>(i))) == ours[graph.schema[i].name].values,
+               graph.schema[i].name.c_str());
   }
 
   void same_from_many_threads() {
