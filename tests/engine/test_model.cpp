@@ -5,6 +5,7 @@
 #include <QTest>
 
 #include "engine/model.h"
+#include "tests/support/golden_folders.h"
 
 using namespace cutaway;
 
@@ -50,8 +51,7 @@ class TestModel : public QObject {
  private slots:
   void every_golden_case_opens_data() {
     QTest::addColumn<QString>("name");
-    for (const QString& name : QDir(goldens).entryList(QDir::Dirs | QDir::NoDotAndDotDot))
-      if (QFile::exists(goldens + "/" + name + "/config.json")) QTest::newRow(qPrintable(name)) << name;
+    for (const QString& name : tests::golden_folders()) QTest::newRow(qPrintable(name)) << name;
   }
   void every_golden_case_opens() {
     QFETCH(QString, name);

@@ -9,7 +9,6 @@ results equal to rounding.
 import argparse
 import json
 import re
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,86 +18,15 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel
 
+import families
 import oracle_nanogpt
+from answers import random_ids, randomise, stored, trace, write_case
 
 HERE = Path(__file__).resolve().parent
 ASSETS = HERE.parent.parent / "assets"
 sys.path.insert(0, str(ASSETS / "zoo"))
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
-
-
-# -- weights ----------------------------------------------------------------------------------------------------------
-
-def randomise(model, seed, std=0.15):
-    """Large enough that attention is far from uniform; norms near 1, biases not zero."""
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            p.copy_(torch.randn(p.shape, generator=g) * std)
-            if "norm" in name.lower() or "ln_" in name:
-                if name.endswith("weight"):
-                    p.add_(1.0)
-
-
-def stored(model, dtype=torch.float32):
-    """The model's weights as a file would hold them: tied copies once; the model itself gets the rounded values."""
-    with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(p.to(dtype).float())
-    tied = {"lm_head.weight", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
-    keep_head = not model.config.tie_word_embeddings
-    return {n: t.detach().to(dtype).clone().contiguous() for n, t in model.state_dict().items()
-            if n not in tied or (n == "lm_head.weight" and keep_head)}
-
-
-def write_case(name, config, weights, golden, shards=1, note=None):
-    folder = HERE / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    if shards == 1:
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    else:
-        names = list(weights)
-        where = {n: f"model-{1 + i * shards // len(names):05}-of-{shards:05}.safetensors" for i, n in enumerate(names)}
-        for file in sorted(set(where.values())):
-            save_file({n: weights[n] for n in names if where[n] == file}, folder / file, metadata={"format": "pt"})
-        index = {"metadata": {"total_size": sum(t.numel() * t.element_size() for t in weights.values())}, "weight_map": where}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    golden = {n: t.to(torch.int32) if not t.is_floating_point() else t.float() for n, t in golden.items()}
-    save_file({n: t.detach().clone().contiguous() for n, t in golden.items()}, folder / "golden.safetensors",
-              metadata={"note": note} if note else None)
-    size = sum(f.stat().st_size for f in folder.rglob("*"))
-    assert size < 300_000, f"{name} is {size} bytes"
-    print(f"{name:28} {size:8} bytes, T {len(golden['input_ids'])}")
-    return folder
-
-
-# -- what transformers computes ---------------------------------------------------------------------------------------
-
-def trace(model, layers, embed, ids):
-    """Runs the model on ids (T,): logits, every residual stream after its layer (before any final norm), every map."""
-    hidden, hooks = {}, []
-    for i, layer in enumerate(layers):
-        hooks.append(layer.register_forward_hook(lambda m, a, out, i=i: hidden.__setitem__(f"hidden.{i}", out[0][0].clone())))
-    with torch.no_grad():
-        out = model(ids[None], output_attentions=True, output_hidden_states=True)
-    for h in hooks:
-        h.remove()
-    golden = {"input_ids": ids, "hidden.embed": out.hidden_states[0][0], **hidden}
-    for i, probs in enumerate(out.attentions):
-        golden[f"layers.{i}.attn.probs"] = probs[0]
-    if hasattr(out, "logits"):
-        golden["logits"] = out.logits[0]
-    else:
-        golden["last"] = out.last_hidden_state[0]
-    return golden
-
-
-def random_ids(vocab_size, T, seed):
-    return torch.randint(0, vocab_size, (T,), generator=torch.Generator().manual_seed(seed))
-
 
 GPT2_KEYS = ("model_type", "vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "n_inner", "activation_function",
              "layer_norm_epsilon", "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
@@ -115,7 +43,7 @@ def gpt2_case(name, seed, T, dtype=torch.float32, shards=1, names=lambda n: n, b
     model = GPT2LMHeadModel(config).eval()
     randomise(model, seed)
     weights = stored(model, dtype)
-    golden = trace(model, model.transformer.h, model.transformer.wte, random_ids(config.vocab_size, T, seed + 1))
+    golden = trace(model, model.transformer.h, random_ids(config.vocab_size, T, seed + 1))
     weights = {names(n): t for n, t in weights.items()}
     if buffers:                          # old hub files hold the causal mask as h.{i}.attn.bias
         n = config.n_positions
@@ -183,7 +111,7 @@ def check_oracle_against_gpt2():
     ids = random_ids(71, 20, 131)
     w = {n: t.T.contiguous() if t.ndim == 2 and ".h." in n else t for n, t in stored(model).items()}
     ours = oracle_nanogpt.forward(w, {"n_embd": 24, "n_head": 3, "n_layer": 2}, ids)
-    for n, t in trace(model, model.transformer.h, None, ids).items():
+    for n, t in trace(model, model.transformer.h, ids).items():
         if n != "input_ids":
             assert (ours[n] - t).abs().max() < 1e-5 * max(1, t.abs().max()), n
 
@@ -210,7 +138,7 @@ def bert_case(name, seed, T, names=lambda n: n, extra=False, **shape):
     config = BertConfig(attn_implementation="eager", **shape)
     model = BertForMaskedLM(config).eval()
     randomise(model, seed)
-    golden = trace(model, model.bert.encoder.layer, None, random_ids(config.vocab_size, T, seed + 1))
+    golden = trace(model, model.bert.encoder.layer, random_ids(config.vocab_size, T, seed + 1))
     weights = {names(n): t for n, t in stored(model).items()}
     if extra:                            # what BertForPreTraining files hold besides
         D, g = config.hidden_size, torch.Generator().manual_seed(seed + 2)
@@ -243,7 +171,7 @@ def sentence_case():
                         intermediate_size=72, max_position_embeddings=32)
     model = BertModel(config).eval()
     randomise(model, 240)
-    golden = trace(model, model.encoder.layer, None, random_ids(89, 15, 241))
+    golden = trace(model, model.encoder.layer, random_ids(89, 15, 241))
     pooled = golden.pop("last").mean(0)
     golden |= {"pooled": pooled, "embedding": pooled / pooled.norm().clamp(min=1e-12)}
     folder = write_case("sentence-encoder", plain_config(config, BERT_KEYS, architectures=["BertModel"]), stored(model), golden)
@@ -299,7 +227,7 @@ def zoo_cases():
         model = kind.from_pretrained(ASSETS / f"models/{name}", attn_implementation="eager", torch_dtype=torch.float32).eval()
         ids = torch.tensor(tok.encode(text).ids)
         layers = model.transformer.h if name == "mini-gpt" else model.bert.encoder.layer
-        golden = trace(model, layers, None, ids)
+        golden = trace(model, layers, ids)
         at = len(ids) - 1 if name == "mini-gpt" else ids.tolist().index(tok.token_to_id("<mask>"))
         best = golden["logits"][at].log_softmax(-1).topk(10)
         facts = {"prompt": text, "input_ids": ids.tolist(), "position": at, "top_ids": best.indices.tolist(),
@@ -330,6 +258,7 @@ def main():
     nanogpt_cases()
     bert_cases()
     sentence_case()
+    families.all_cases()
     if (ASSETS / "models/mini-bert/tokenizer.json").exists():
         tokenizer_cases()
     if args.zoo:

@@ -10,8 +10,10 @@
 
 #include <cmath>
 
+#include "engine/architecture.h"
 #include "engine/files/tensor_files.h"
 #include "engine/session.h"
+#include "tests/support/golden_folders.h"
 #include "tests/support/tiny_folder.h"
 
 namespace cutaway::tests {
@@ -74,14 +76,20 @@ ModelPtr gpt_nano(const QTemporaryDir& place) {
 void TestGoldens::folders() {
   QTest::addColumn<QString>("folder");
   QTest::addColumn<int>("contender");
-  const QDir all(QString(CUTAWAY_SOURCE_DIR) + "/tests/goldens");
-  for (const QString& name : all.entryList(QDir::Dirs | QDir::NoDotAndDotDot)) {
-    const QString folder = all.filePath(name);
-    if (!QFile::exists(folder + "/golden.safetensors") || !QFile::exists(folder + "/config.json")) continue;
+  for (const QString& name : golden_folders()) {
+    const QString folder = QString(CUTAWAY_SOURCE_DIR) + "/tests/goldens/" + name;
     for (size_t b = 0; b < contenders_.size(); ++b)
       QTest::addRow("%s on %s", qPrintable(name), contenders_[b].backend->info().name.c_str())
           << folder << static_cast<int>(b);
   }
+}
+
+void TestGoldens::three_of_every_model_type() {
+  for (const Architecture& architecture : architectures())
+    for (std::string_view type : architecture.model_types) {
+      const auto folders = golden_folders_of(QString::fromUtf8(type.data(), static_cast<qsizetype>(type.size())));
+      QVERIFY2(folders.size() >= 3, qPrintable(QString("%1 of \"%2\"").arg(folders.size()).arg(type.data())));
+    }
 }
 
 void TestGoldens::hold_against_golden(int64_t piece) {

@@ -16,6 +16,7 @@ class TestGoldens : public QObject {
   explicit TestGoldens(std::vector<Contender> contenders) : contenders_(std::move(contenders)) {}
 
  private slots:
+  void three_of_every_model_type();
   void whole_data() { folders(); }
   void whole();
   void token_by_token_data() { folders(); }
