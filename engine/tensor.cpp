@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/blocks.h"
+
 namespace cutaway {
 namespace {
 
@@ -13,13 +15,20 @@ struct TypeInfo {
   DType dtype;
   std::string_view name;
   size_t bytes;
+  int64_t elements = 1;  // in so many bytes
 };
 
 constexpr TypeInfo types[] = {
-    {DType::F64, "F64", 8},         {DType::F32, "F32", 4},         {DType::F16, "F16", 2},   {DType::BF16, "BF16", 2},
-    {DType::F8_E4M3, "F8_E4M3", 1}, {DType::F8_E5M2, "F8_E5M2", 1}, {DType::I64, "I64", 8},   {DType::I32, "I32", 4},
-    {DType::I16, "I16", 2},         {DType::I8, "I8", 1},           {DType::U64, "U64", 8},   {DType::U32, "U32", 4},
-    {DType::U16, "U16", 2},         {DType::U8, "U8", 1},           {DType::BOOL, "BOOL", 1},
+    {DType::F64, "F64", 8},          {DType::F32, "F32", 4},
+    {DType::F16, "F16", 2},          {DType::BF16, "BF16", 2},
+    {DType::F8_E4M3, "F8_E4M3", 1},  {DType::F8_E5M2, "F8_E5M2", 1},
+    {DType::I64, "I64", 8},          {DType::I32, "I32", 4},
+    {DType::I16, "I16", 2},          {DType::I8, "I8", 1},
+    {DType::U64, "U64", 8},          {DType::U32, "U32", 4},
+    {DType::U16, "U16", 2},          {DType::U8, "U8", 1},
+    {DType::BOOL, "BOOL", 1},        {DType::Q8_0, "Q8_0", 34, 32},
+    {DType::Q4_0, "Q4_0", 18, 32},   {DType::Q4_K, "Q4_K", 144, 256},
+    {DType::Q6_K, "Q6_K", 210, 256},
 };
 
 /// A finite-only 8-bit float: 4 exponent bits (bias 7), 3 of mantissa, no infinity, NaN is 0x7f and 0xff.
@@ -51,7 +60,15 @@ void convert(const std::byte* in, int64_t n, float* out) {
 
 }  // namespace
 
+int64_t block_elements(DType dtype) { return types[static_cast<size_t>(dtype)].elements; }
+
 size_t bytes_of(DType dtype) { return types[static_cast<size_t>(dtype)].bytes; }
+
+size_t bytes_of(DType dtype, int64_t n) {
+  const TypeInfo& type = types[static_cast<size_t>(dtype)];
+  assert(n % type.elements == 0);
+  return static_cast<size_t>(n / type.elements) * type.bytes;
+}
 
 std::string_view name_of(DType dtype) { return types[static_cast<size_t>(dtype)].name; }
 
@@ -133,6 +150,11 @@ void to_float(const TensorView& t, float* out) {
       return convert<uint8_t>(t.data, n, out);
     case DType::BOOL:
       return convert<uint8_t>(t.data, n, out, [](uint8_t b) { return b ? 1.f : 0.f; });
+    case DType::Q8_0:
+    case DType::Q4_0:
+    case DType::Q4_K:
+    case DType::Q6_K:
+      return blocks_to_float(t.dtype, t.data, n, out);
   }
 }
 

@@ -11,10 +11,35 @@
 
 namespace cutaway {
 
-/// Spelt as safetensors spells them.
-enum class DType : uint8_t { F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U64, U32, U16, U8, BOOL };
+/// Spelt as safetensors spells them; behind BOOL the block types of GGUF (engine/blocks.h).
+enum class DType : uint8_t {
+  F64,
+  F32,
+  F16,
+  BF16,
+  F8_E4M3,
+  F8_E5M2,
+  I64,
+  I32,
+  I16,
+  I8,
+  U64,
+  U32,
+  U16,
+  U8,
+  BOOL,
+  Q8_0,
+  Q4_0,
+  Q4_K,
+  Q6_K
+};
 
-size_t bytes_of(DType);
+/// Elements that share one block, along the innermost side of a shape: 32 or 256 of a block type, else 1.
+int64_t block_elements(DType);
+inline bool is_block(DType dtype) { return block_elements(dtype) > 1; }
+size_t bytes_of(DType);  // of one block, which is one element of all types but the block types
+/// Bytes of n elements, a whole number of blocks.
+size_t bytes_of(DType, int64_t n);
 std::string_view name_of(DType);
 std::optional<DType> dtype_named(std::string_view);  // "F16"; nothing for a name we don't know
 
@@ -29,17 +54,17 @@ uint16_t float_to_half(float);
 float bf16_to_float(uint16_t);
 uint16_t float_to_bf16(float);
 
-/// Tensor data that somebody else owns; row-major, dense.
+/// Tensor data that somebody else owns; row-major, dense. A row of a block type is a run of blocks.
 struct TensorView {
   const std::byte* data = nullptr;
   DType dtype = DType::F32;
   Shape shape;
 
   int64_t size() const { return elements(shape); }
-  size_t bytes() const { return static_cast<size_t>(size()) * bytes_of(dtype); }
+  size_t bytes() const { return bytes_of(dtype, size()); }
 };
 
-/// Converts n elements of any real or integer type to float.
+/// Converts all elements of any type to float.
 void to_float(const TensorView&, float* out);
 
 }  // namespace cutaway

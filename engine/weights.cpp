@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/blocks.h"
 #include "engine/files/aligned.h"
 #include "engine/files/tensor_files.h"
 
@@ -34,6 +35,12 @@ void store(const float* in, int64_t n, DType dtype, std::byte* out, int64_t at) 
     std::transform(in, in + n, halves, float_to_bf16);
 }
 
+std::vector<DType> dtypes_in(const std::vector<TensorSchema>& schema, DType storage) {
+  std::vector<DType> dtypes;
+  for (const TensorSchema& tensor : schema) dtypes.push_back(dtype_of(tensor.shape, storage));
+  return dtypes;
+}
+
 int64_t count_not_finite(const float* values, int64_t n) {
   return std::count_if(values, values + n, [](float v) { return !std::isfinite(v); });
 }
@@ -41,14 +48,22 @@ int64_t count_not_finite(const float* values, int64_t n) {
 /// Tensors that are made once each, at the first call, on whatever thread asks.
 class LazyWeights : public Weights {
  public:
-  LazyWeights(std::vector<TensorSchema> schema, DType storage)
+  /// dtypes: of each tensor. storage: of the matrices, where there are none.
+  LazyWeights(std::vector<TensorSchema> schema, std::vector<DType> dtypes, DType storage)
       : schema_(std::move(schema)),
+        dtypes_(std::move(dtypes)),
         storage_(storage),
         once_(schema_.size()),
         memory_(schema_.size()),
         views_(schema_.size()) {
-    for (const TensorSchema& tensor : schema_)
-      bytes_ += static_cast<size_t>(elements(tensor.shape)) * bytes_of(dtype_of(tensor.shape, storage));
+    std::map<DType, size_t> shares;
+    for (size_t i = 0; i < schema_.size(); ++i) {
+      const size_t bytes = bytes_of(dtypes_[i], elements(schema_[i].shape));
+      bytes_ += bytes;
+      if (!is_vector(schema_[i].shape)) shares[dtypes_[i]] += bytes;
+    }
+    const auto most = std::ranges::max_element(shares, {}, [](const auto& share) { return share.second; });
+    if (most != shares.end()) storage_ = most->first;
   }
 
   TensorView tensor(int i) const override {
@@ -65,17 +80,19 @@ class LazyWeights : public Weights {
 
   /// Uninitialised room for tensor i, which this object keeps.
   TensorView room_for(size_t i) const {
-    TensorView view{nullptr, dtype_of(schema_[i].shape, storage_), schema_[i].shape};
+    TensorView view{nullptr, dtypes_[i], schema_[i].shape};
     memory_[i] = aligned_bytes(view.bytes());
     view.data = memory_[i].get();
     return view;
   }
   std::byte* memory(size_t i) const { return memory_[i].get(); }
   const TensorSchema& schema(size_t i) const { return schema_[i]; }
+  DType dtype(size_t i) const { return dtypes_[i]; }
   size_t size() const { return schema_.size(); }
 
  private:
   std::vector<TensorSchema> schema_;
+  std::vector<DType> dtypes_;
   DType storage_;
   size_t bytes_ = 0;
   mutable std::vector<std::once_flag> once_;
@@ -98,9 +115,11 @@ struct Part {
 
 class FileWeights : public LazyWeights {
  public:
-  FileWeights(std::shared_ptr<const TensorFiles> files, std::vector<TensorSchema> schema, std::vector<Part> parts,
-              DType storage)
-      : LazyWeights(std::move(schema), storage), files_(std::move(files)), parts_(std::move(parts)) {}
+  FileWeights(std::shared_ptr<const TensorFiles> files, std::vector<TensorSchema> schema, std::vector<DType> dtypes,
+              std::vector<Part> parts, DType storage)
+      : LazyWeights(std::move(schema), std::move(dtypes), storage),
+        files_(std::move(files)),
+        parts_(std::move(parts)) {}
 
   std::string warning() const override {
     if (not_finite_ == 0) return {};
@@ -123,30 +142,36 @@ class FileWeights : public LazyWeights {
   TensorView slice(size_t i, const Part& part) const {
     const FileTensor& from = *part.from;
     const int64_t n = elements(schema(i).shape), row = part.source.rows == 0 ? 0 : n / part.source.rows;
-    const std::byte* first =
-        from.data.data() + static_cast<size_t>(part.source.row_begin * row) * bytes_of(*from.dtype);
-    const DType to = dtype_of(schema(i).shape, storage_dtype());
-    const bool in_place =
-        *from.dtype == to && part.source.block_rows == 0 && reinterpret_cast<uintptr_t>(first) % 64 == 0;
-    const TensorView view = in_place ? TensorView{first, to, schema(i).shape} : room_for(i);
+    const std::byte* first = from.data.data() + bytes_of(*from.dtype, part.source.row_begin * row);
+    const bool aligned = is_block(dtype(i)) || reinterpret_cast<uintptr_t>(first) % 64 == 0;
+    const bool in_place = *from.dtype == dtype(i) && part.source.block_rows == 0 && aligned;
+    const TensorView view = in_place ? TensorView{first, dtype(i), schema(i).shape} : room_for(i);
     if (!view.data) return view;
     part.each_run([&](int64_t r, int64_t rows, int64_t at) {
-      convert(i, at * row, rows * row, in_place ? nullptr : memory(i), r * row);
+      std::byte* out = in_place ? nullptr : memory(i) + bytes_of(dtype(i), r * row);
+      is_block(dtype(i)) ? copy_blocks(i, at * row, rows * row, out) : convert(i, at * row, rows * row, out);
     });
     if (!in_place) files_->forget(from);
     return view;
   }
 
-  /// n elements of tensor i's file tensor, from element `begin`: looked at, and stored at element `to` of out if any.
-  void convert(size_t i, int64_t begin, int64_t n, std::byte* out, int64_t to) const {
+  /// n elements of tensor i's file tensor, from element `begin`, undecoded: looked at, and copied to out if any.
+  void copy_blocks(size_t i, int64_t begin, int64_t n, std::byte* out) const {
+    const std::byte* data = parts_[i].from->data.data() + bytes_of(dtype(i), begin);
+    note_bad(i, count_not_finite_in_blocks(dtype(i), data, n));
+    if (out) std::memcpy(out, data, bytes_of(dtype(i), n));
+  }
+
+  /// n elements of tensor i's file tensor, from element `begin`: looked at, and stored to out if any.
+  void convert(size_t i, int64_t begin, int64_t n, std::byte* out) const {
     const FileTensor& from = *parts_[i].from;
     std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(n, 1 << 16)));
     for (int64_t at = 0; at < n; at += static_cast<int64_t>(piece.size())) {
       const int64_t count = std::min<int64_t>(n - at, static_cast<int64_t>(piece.size()));
-      const std::byte* data = from.data.data() + static_cast<size_t>(begin + at) * bytes_of(*from.dtype);
+      const std::byte* data = from.data.data() + bytes_of(*from.dtype, begin + at);
       to_float({data, *from.dtype, {count}}, piece.data());
-      count_bad(i, piece.data(), count);
-      if (out) store(piece.data(), count, dtype_of(schema(i).shape, storage_dtype()), out, to + at);
+      note_bad(i, count_not_finite(piece.data(), count));
+      if (out) store(piece.data(), count, dtype(i), out, at);
     }
   }
 
@@ -165,7 +190,7 @@ class FileWeights : public LazyWeights {
                    &block[static_cast<size_t>(k * rows + r)]);
         });
       }
-      count_bad(i, block.data(), n * rows);
+      note_bad(i, count_not_finite(block.data(), n * rows));
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t k = 0; k < n; ++k) line[static_cast<size_t>(k)] = block[static_cast<size_t>(k * rows + r)];
         store(line.data(), n, view.dtype, memory(i), r * in + begin);
@@ -173,8 +198,7 @@ class FileWeights : public LazyWeights {
     }
   }
 
-  void count_bad(size_t i, const float* values, int64_t n) const {
-    const int64_t bad = count_not_finite(values, n);
+  void note_bad(size_t i, int64_t bad) const {
     if (bad > 0 && not_finite_.fetch_add(bad) == 0) first_not_finite_ = i;
   }
 
@@ -244,9 +268,12 @@ class Binding {
     if (from.shape != want)
       return add("{}: {} is {}; {} makes it {}", from.file, from.name, text_of(from.shape), said(whole.said_by),
                  text_of(want));
-    const bool real = from.dtype && (*from.dtype <= DType::F8_E5M2);
+    const bool real = from.dtype && (*from.dtype <= DType::F8_E5M2 || is_block(*from.dtype));
     if (!real)
-      add("{}: {} has the type {}; weights are read as floating point only", from.file, from.name, from.dtype_name);
+      add("{}: {} has the type {}, which is not read as weights", from.file, from.name, from.dtype_name);
+    else if (is_block(*from.dtype) && (whole.transposed || is_vector(from.shape)))
+      add("{}: {} {} has the type {}; only matrices, row by row, are read in blocks", from.file, from.name,
+          text_of(from.shape), from.dtype_name);
   }
 
   /// The name that this checkpoint would use: with the prefix that most of its tensors carry.
@@ -276,11 +303,11 @@ class Binding {
   std::vector<std::string> mismatches_;
 };
 
-/// The type that every matrix has, or F32 for a mixture.
-DType own_storage(const std::vector<Part>& parts) {
+/// The type that every matrix has, or F32 for a mixture; those that stay in blocks aside.
+DType own_storage(const std::vector<Part>& parts, bool blocks) {
   std::optional<DType> common;
   for (const Part& part : parts) {
-    if (is_vector(part.from->shape)) continue;
+    if (is_vector(part.from->shape) || (blocks && is_block(*part.from->dtype))) continue;
     if (common && *common != *part.from->dtype) return DType::F32;
     common = part.from->dtype;
   }
@@ -308,7 +335,10 @@ float near_normal(uint64_t bits) {
 class RandomWeights : public LazyWeights {
  public:
   RandomWeights(const Graph& graph, uint64_t seed, DType storage, float deviation)
-      : LazyWeights(graph.schema, storage), seed_(seed), deviation_(deviation), centre_(graph.schema.size(), 0.f) {
+      : LazyWeights(graph.schema, dtypes_in(graph.schema, storage), storage),
+        seed_(seed),
+        deviation_(deviation),
+        centre_(graph.schema.size(), 0.f) {
     for (const Node& node : graph.nodes)
       if (node.op == Op::layer_norm) centre_[static_cast<size_t>(node.weights[0])] = 1;  // a gain
   }
@@ -341,14 +371,18 @@ class RandomWeights : public LazyWeights {
 
 Result<std::shared_ptr<const Weights>> bind_weights(std::shared_ptr<const TensorFiles> files,
                                                     const Architecture& architecture, const ModelSpec& spec,
-                                                    const Graph& graph, std::optional<DType> storage) {
+                                                    const Graph& graph, std::optional<DType> storage, bool blocks) {
   if (storage && *storage != DType::F32 && *storage != DType::F16 && *storage != DType::BF16)
     return error("weights can't be kept as {}; F32, F16 and BF16 are possible", name_of(*storage));
   Binding binding(*files, architecture, spec, graph);
   if (auto ok = binding.result(); !ok) return ok.error();
-  const DType kept = storage ? *storage : own_storage(binding.parts);
+  const bool undecoded = blocks && !storage;
+  const DType kept = storage ? *storage : own_storage(binding.parts, undecoded);
+  std::vector<DType> dtypes = dtypes_in(graph.schema, kept);
+  for (size_t i = 0; i < dtypes.size() && undecoded; ++i)
+    if (is_block(*binding.parts[i].from->dtype)) dtypes[i] = *binding.parts[i].from->dtype;
   return std::shared_ptr<const Weights>(
-      std::make_shared<FileWeights>(std::move(files), graph.schema, std::move(binding.parts), kept));
+      std::make_shared<FileWeights>(std::move(files), graph.schema, std::move(dtypes), std::move(binding.parts), kept));
 }
 
 std::shared_ptr<const Weights> random_weights(const Graph& graph, uint64_t seed, DType storage, float deviation) {

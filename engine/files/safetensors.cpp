@@ -146,7 +146,8 @@ Result<Placed> checked(const std::string& file, const Entry& entry) {
   if (!entry.shape) return error("{}: {} has no shape", file, entry.name);
   if (!entry.offsets || entry.offsets->size() != 2) return error("{}: {} has no two data_offsets", file, entry.name);
   const uint64_t begin = (*entry.offsets)[0], end = (*entry.offsets)[1];
-  const std::optional<DType> dtype = dtype_named(*entry.dtype);
+  std::optional<DType> dtype = dtype_named(*entry.dtype);
+  if (dtype && is_block(*dtype)) dtype.reset();  // safetensors has no such types
   uint64_t bits = dtype ? 8 * bytes_of(*dtype) : 0;
   for (const ForeignType& type : foreign_types)
     if (type.name == *entry.dtype) bits = type.bits;
@@ -223,7 +224,7 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t at = 0;
   for (const Entry& entry : entries) {
-    const uint64_t end = at + static_cast<uint64_t>(elements(entry.shape)) * bytes_of(entry.dtype);
+    const uint64_t end = at + bytes_of(entry.dtype, elements(entry.shape));
     header[entry.name] = {{"dtype", name_of(entry.dtype)}, {"shape", entry.shape}, {"data_offsets", {at, end}}};
     at = end;
   }

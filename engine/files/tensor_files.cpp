@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/files/gguf.h"
 #include "engine/files/json_text.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/sha256.h"
@@ -44,6 +45,7 @@ Error nothing_to_read(const std::string& folder) {
 }  // namespace
 
 Result<void> TensorFiles::add(std::shared_ptr<const BoundedReader> file) {
+  if (const auto magic = file->text(0, 4); magic && *magic == "GGUF") return add_gguf(std::move(file));
   Result<SafetensorsContents> contents = read_safetensors(*file);
   if (!contents) return contents.error();
   if (files_.empty()) metadata_ = std::move(contents->metadata);
@@ -54,6 +56,20 @@ Result<void> TensorFiles::add(std::shared_ptr<const BoundedReader> file) {
                                         [](const FileTensor& a, const FileTensor& b) { return a.name == b.name; });
   if (twice != tensors_.end())
     return error("{}: {} stands in {} and in {}", name_, twice->name, twice->file, (twice + 1)->file);
+  return {};
+}
+
+Result<void> TensorFiles::add_gguf(std::shared_ptr<const BoundedReader> file) {
+  if (!files_.empty()) return error("{} names {}, which is a GGUF file", name_, file->name());
+  auto gguf = Gguf::read(file);
+  if (!gguf) return gguf.error();
+  const auto parts = (*gguf)->integer("split.count", 1);
+  if (!parts) return parts.error();
+  if (*parts > 1) return error("{} is one of {} parts (split.count); join them before", file->name(), *parts);
+  files_.push_back(std::move(file));
+  gguf_ = std::move(*gguf);
+  tensors_ = gguf_->tensors();
+  std::sort(tensors_.begin(), tensors_.end(), [](const FileTensor& a, const FileTensor& b) { return a.name < b.name; });
   return {};
 }
 

@@ -1,4 +1,4 @@
-// The named tensors of a safetensors file, or of all shards of a checkpoint, mapped and never copied.
+// The named tensors of a safetensors file, of all shards of a checkpoint, or of a GGUF file; mapped and never copied.
 //
 //   auto files = TensorFiles::open_folder("gpt2");
 //   const FileTensor* t = (*files)->find("h.0.attn.c_attn.weight");
@@ -17,10 +17,12 @@
 
 namespace cutaway {
 
+class Gguf;
+
 struct FileTensor {
   std::string name;
   std::string file;            // "model-00001-of-00002.safetensors"
-  std::optional<DType> dtype;  // nothing for a type that a file may hold and we don't read (C64, F4)
+  std::optional<DType> dtype;  // nothing for a type that a file may hold and we don't read (C64, Q5_1)
   std::string dtype_name;      // as the file spells it
   Shape shape;
   std::span<const std::byte> data;  // dense, row-major, little endian; aligned to nothing
@@ -28,7 +30,8 @@ struct FileTensor {
 
 class TensorFiles {
  public:
-  /// One file. Fails on every row of spec/dense.md 12.1, naming the file, the tensor and both numbers.
+  /// One file, of safetensors or, if it begins with "GGUF", of that. Fails on every row of spec/dense.md 12.1 and 12.2,
+  /// naming the file, the tensor and both numbers.
   static Result<std::shared_ptr<const TensorFiles>> open_file(const std::string& path);
   /// model.safetensors, else the shards of model.safetensors.index.json, else the folder's only *.safetensors. Pickles
   /// are never opened: a folder that has nothing else is refused with the way to convert it.
@@ -42,6 +45,8 @@ class TensorFiles {
   /// What to call all of them in a message: the file's name, or the index's.
   const std::string& name() const { return name_; }
   uint64_t bytes() const;  // of all files
+  /// The key/values beside the tensors; null for safetensors.
+  const std::shared_ptr<const Gguf>& gguf() const { return gguf_; }
 
   /// As `sha256sum` prints it, of the one file; of several, the hash of their hashes in the order of their names.
   std::string sha256() const;
@@ -51,12 +56,14 @@ class TensorFiles {
  private:
   TensorFiles() = default;
   Result<void> add(std::shared_ptr<const BoundedReader>);
+  Result<void> add_gguf(std::shared_ptr<const BoundedReader>);
   static Result<std::shared_ptr<const TensorFiles>> open_index(const std::string& folder, const std::string& index);
 
   std::string name_;
   std::vector<std::shared_ptr<const BoundedReader>> files_;
   std::vector<FileTensor> tensors_;
   std::map<std::string, std::string> metadata_;
+  std::shared_ptr<const Gguf> gguf_;
 };
 
 }  // namespace cutaway
