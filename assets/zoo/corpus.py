@@ -33,16 +33,16 @@ def bible_chapters():
     return [" ".join(verses) for verses in chapters.values()]
 
 
-def train_tokenizer(texts):
+def train_tokenizer(texts, vocab_size=VOCAB_SIZE):
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)   # GPT-2's pattern
     tok.decoder = decoders.ByteLevel()
     # <mask> takes the space before it along: it stands for a whole word, as " key" is one token
     special = [AddedToken(s, special=True, normalized=False, lstrip=s == "<mask>") for s in SPECIAL]
     tok.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=VOCAB_SIZE, special_tokens=special, show_progress=False,
+        vocab_size=vocab_size, special_tokens=special, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    assert tok.get_vocab_size() == VOCAB_SIZE and tok.token_to_id("<mask>") == MASK
+    assert tok.get_vocab_size() == vocab_size and tok.token_to_id("<mask>") == MASK
     return tok
 
 
@@ -51,6 +51,13 @@ def with_cls_sep(tok):
     tok = Tokenizer.from_str(tok.to_str())
     tok.post_processor = processors.TemplateProcessing(
         single="<cls> $A <sep>", pair="<cls> $A <sep> $B:1 <sep>:1", special_tokens=[("<cls>", CLS), ("<sep>", SEP)])
+    return tok
+
+
+def with_eos(tok):
+    """mini-t5's and mini-transformer's tokenizers: the source ends with <eos>."""
+    tok = Tokenizer.from_str(tok.to_str())
+    tok.post_processor = processors.TemplateProcessing(single="$A <eos>", pair="$A <eos> $B:1 <eos>:1", special_tokens=[("<eos>", EOS)])
     return tok
 
 

@@ -32,6 +32,25 @@ def induction_scores(model, n=32, half=48, seed=5):
     return along(maps(model, torch.cat([once, once], 1)), {t: t - half + 1 for t in range(half, 2 * half - 1)})
 
 
+@torch.no_grad()
+def sentinel_scores(model, batch):
+    """mini-t5's cross-attention: from every token of a span told again to the sentinel that stands for it in the source."""
+    first, last = SPECIAL.index("<extra_id_0>"), SPECIAL.index("<extra_id_63>")
+    out = model(input_ids=batch["ids"], decoder_input_ids=batch["decoder_ids"], output_attentions=True, use_cache=False)
+    p = torch.stack(out.cross_attentions)                                                   # (L, B, H, T, S)
+    weight, strongest, n = 0, 0, 0
+    for b, (source, read) in enumerate(zip(batch["ids"], batch["decoder_ids"])):
+        sentinels = (read >= first) & (read <= last)
+        now = torch.where(sentinels, torch.arange(len(read)), 0).cummax(0).values           # where the span began
+        ask = torch.arange(1, len(read))
+        key = torch.tensor([int((source == read[now[t]]).nonzero()[0]) for t in ask])
+        rows = p[:, b, :, ask]                                                              # (L, H, T - 1, S)
+        weight = weight + rows.gather(-1, key.expand(*rows.shape[:2], -1)[..., None]).sum((2, 3))
+        strongest = strongest + (rows.argmax(-1) == key).sum(2)
+        n += len(ask)
+    return (weight / n).numpy(), (strongest / n).numpy()
+
+
 def best(scores):
     """The best head of an array (L, H), or of a pair (weight, strongest) the one with the greatest weight."""
     more = None

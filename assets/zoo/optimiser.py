@@ -40,12 +40,20 @@ class Muon(torch.optim.Optimizer):
                     w.mul_(1 - group["lr"] * group["weight_decay"]).sub_(s, alpha=group["lr"])
 
 
-def optimisers(model, lr, muon=True):
-    inside = [p for n, p in model.named_parameters() if p.ndim == 2 and (".h." in n or ".layer." in n)]
-    ids = {id(p) for p in inside}
-    rest = [p for p in model.parameters() if id(p) not in ids]
+def optimisers(model, lr, muon_lr):
+    """muon_lr None: AdamW for all. A group's "scale" times the schedule's rate is what it learns at."""
+    inside, unscaled = [], []
+    for n, p in model.named_parameters():
+        if p.ndim == 2 and p.requires_grad and any(s in n for s in (".h.", ".layer.", ".layers.")) and "relative_attention_bias" not in n:
+            # T5 has no 1/sqrt(Dh) on its scores: its q is what another model's would be, divided by that, and so are its steps
+            (unscaled if n.endswith("Attention.q.weight") else inside).append(p)
+    ids = {id(p) for p in inside + unscaled}
+    rest = [p for p in model.parameters() if id(p) not in ids and p.requires_grad]
     adam = [{"params": [p for p in rest if p.ndim == 2], "weight_decay": 0.01}, {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}]
-    if muon:
-        return [Muon(inside, lr), torch.optim.AdamW(adam, lr=lr, betas=(0.9, 0.98), fused=True)]
-    adam.append({"params": inside, "weight_decay": 0.1})
-    return [torch.optim.AdamW(adam, lr=lr, betas=(0.9, 0.98), fused=True)]
+    if muon_lr is None:
+        adam.append({"params": inside + unscaled, "weight_decay": 0.1})
+        return [torch.optim.AdamW(adam, lr=lr, betas=(0.9, 0.98), fused=True)]
+    groups = [{"params": inside, "scale": muon_lr / lr}]
+    if unscaled:
+        groups.append({"params": unscaled, "scale": muon_lr / lr / model.config.d_kv ** 0.5})
+    return [Muon(groups, lr), torch.optim.AdamW(adam, lr=lr, betas=(0.9, 0.98), fused=True)]

@@ -17,11 +17,12 @@ import torch
 import batches
 import models
 import optimiser
+import parallel
 
 
 def main():
     ap = argparse.ArgumentParser()
-    ap.add_argument("kind", choices=["mini-gpt", "mini-bert"])
+    ap.add_argument("kind", choices=models.KINDS)
     ap.add_argument("workdir", type=Path)
     ap.add_argument("--tokens", type=float, default=12e6)
     ap.add_argument("--minutes", type=float, default=1e9)
@@ -39,8 +40,8 @@ def main():
     torch.manual_seed(args.seed)
 
     model = models.new_model(kind).to(device).train()
-    opts = optimiser.optimisers(model, args.lr, muon=not args.adamw)
-    train = batches.Streams(args.workdir, "train")
+    opts = optimiser.optimisers(model, args.lr, None if args.adamw else args.muon_lr)
+    train = (parallel.Verses if kind == "mini-transformer" else batches.Streams)(args.workdir, "train")
     ckpt, log = args.workdir / f"{name}.ckpt", open(args.workdir / f"{name}.log", "a", buffering=1)
     step, seen, seconds = 0, 0, 0.0
     if ckpt.exists():
@@ -55,7 +56,6 @@ def main():
         torch.save({"model": model.state_dict(), "opts": [o.state_dict() for o in opts], "step": step, "tokens": seen,
                     "seconds": seconds, "args": {k: str(v) for k, v in vars(args).items() if k != "workdir"}}, ckpt)
 
-    opts[0].param_groups[0]["scale"] = 1 if args.adamw else args.muon_lr / args.lr
     started, saved, mean = time.time() - seconds, time.time(), None
     while True:
         seconds = time.time() - started
@@ -67,19 +67,16 @@ def main():
             for group in o.param_groups:
                 group["lr"] = lr * group.get("scale", 1)
         rng = np.random.default_rng([args.seed, step])           # a step's data depend on its number alone
-        ids, targets = train.batch(rng, kind, args.batch_tokens, progress)
-        if kind == "mini-bert":
-            ids, targets = batches.mask(ids, rng)
-            targets = targets.to(device)
-        ids = ids.to(device)
+        batch = train.batch(rng, kind, args.batch_tokens, progress)
+        batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in batch.items()}
         with torch.autocast(device, torch.bfloat16):
-            loss = models.loss_of(model, kind, ids, targets)
+            loss = models.loss_of(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for o in opts:
             o.step()
             o.zero_grad()
-        step, seen = step + 1, seen + ids.numel()
+        step, seen = step + 1, seen + batch["tokens"]
         mean = loss.item() if mean is None else 0.95 * mean + 0.05 * loss.item()
         if step % 20 == 0:
             print(f"step {step} tokens {seen} minutes {seconds / 60:.2f} lr {lr:.2e} loss {mean:.4f}", file=log)

@@ -33,7 +33,7 @@ def written(config, edit=None):
 
 def body(model):
     """The list of layers, wherever the class keeps it."""
-    for inner in ("model", "transformer", "roberta"):
+    for inner in ("model", "transformer", "bert", "roberta"):
         if hasattr(model, inner):
             model = getattr(model, inner)
     if hasattr(model, "encoder"):

@@ -1,7 +1,7 @@
 """Makes the golden files beside it (README.md says what is in them).
 
     python make.py            every random-weight case and the tokenizer's
-    python make.py --zoo      the goldens of the trained mini-gpt and mini-bert as well
+    python make.py --zoo      the goldens of the trained models of assets/models as well
 
 Versions: ../../assets/zoo/requirements.txt. Every case has its seed; a second run writes the same ids and weights, and
 results equal to rounding.
@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel
+from transformers import (BertConfig, BertForMaskedLM, BertModel, DeepseekV3ForCausalLM, GPT2Config, GPT2LMHeadModel,
+                          LlamaForCausalLM)
 
 import families
 import oracle_nanogpt
@@ -219,21 +220,31 @@ def tokenizer_cases():
 
 # -- the trained ones -------------------------------------------------------------------------------------------------
 
+PROMPTS = {"mini-bert": "The robot picked up the red <mask> because it needed to open the old door."}
+PROMPT = "The robot picked up the red key because it needed to open the"
+ZOO = {"mini-gpt": GPT2LMHeadModel, "mini-bert": BertForMaskedLM, "mini-llama": LlamaForCausalLM, "mini-llama-gqa": LlamaForCausalLM,
+       "mini-llama-mqa": LlamaForCausalLM, "mini-llama-mla": DeepseekV3ForCausalLM, "mini-prefix": LlamaForCausalLM}
+
+
 def zoo_cases():
-    """Last row of logits, ten best and (mini-gpt) 20 greedy tokens, from the committed fp16 weights computed in fp32."""
-    for name, kind, text in [("mini-gpt", GPT2LMHeadModel, "The robot picked up the red key because it needed to open the"),
-                             ("mini-bert", BertForMaskedLM, "The robot picked up the red <mask> because it needed to open the old door.")]:
+    """Last row of logits, ten best and (but for mini-bert) 20 greedy tokens, from the committed fp16 weights computed in fp32.
+    mini-prefix is asked with prefix 0, as a causal model."""
+    for name, kind in ZOO.items():
+        if not (ASSETS / f"models/{name}").exists():
+            continue
+        text = PROMPTS.get(name, PROMPT)
         tok = Tokenizer.from_file(str(ASSETS / f"models/{name}/tokenizer.json"))
-        model = kind.from_pretrained(ASSETS / f"models/{name}", attn_implementation="eager", torch_dtype=torch.float32).eval()
+        model = kind.from_pretrained(ASSETS / f"models/{name}", attn_implementation="eager", dtype=torch.float32).eval()
         ids = torch.tensor(tok.encode(text).ids)
-        layers = model.transformer.h if name == "mini-gpt" else model.bert.encoder.layer
+        layers = families.body(model)
         golden = trace(model, layers, ids)
-        at = len(ids) - 1 if name == "mini-gpt" else ids.tolist().index(tok.token_to_id("<mask>"))
+        masked = name == "mini-bert"
+        at = ids.tolist().index(tok.token_to_id("<mask>")) if masked else len(ids) - 1
         best = golden["logits"][at].log_softmax(-1).topk(10)
         facts = {"prompt": text, "input_ids": ids.tolist(), "position": at, "top_ids": best.indices.tolist(),
                  "top_pieces": [tok.id_to_token(i) for i in best.indices.tolist()],
                  "top_logprobs": [round(v, 6) for v in best.values.tolist()]}
-        if name == "mini-gpt":
+        if not masked:
             with torch.no_grad():
                 out = model.generate(ids[None], attention_mask=torch.ones_like(ids[None]), do_sample=False, min_new_tokens=20,
                                      max_new_tokens=20, pad_token_id=0, eos_token_id=None, use_cache=True)[0]
@@ -247,7 +258,7 @@ def zoo_cases():
         save_file({n: t.contiguous().clone() for n, t in keep.items()}, folder / "golden.safetensors",
                   metadata={"note": f"logits: row {at} alone; weights: assets/models/{name}"})
         (folder / "golden.json").write_text(json.dumps(facts, indent=1) + "\n")
-        print(name, facts)
+        print(name, facts.get("greedy_text", facts["top_pieces"]), facts.get("smallest_gap"))
 
 
 def main():

@@ -10,7 +10,9 @@ namespace cutaway::tests {
 QStringList golden_folders();
 /// Of one model_type.
 QStringList golden_folders_of(const QString& model_type);
-/// The model_type in a golden folder's config.json.
+/// The trained models of assets/models that have answers in tests/goldens and that the engine reads.
+QStringList golden_bundled();
+/// The model_type in config.json of a folder below the repository's root.
 QString golden_model_type(const QString& folder);
 
 }  // namespace cutaway::tests
