@@ -28,10 +28,12 @@ SAID = {"gpt2": "n_positions n_embd n_layer n_head n_inner activation_function l
         "marian": "d_model encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads encoder_ffn_dim decoder_ffn_dim "
                   "max_position_embeddings activation_function scale_embedding share_encoder_decoder_embeddings tie_word_embeddings "
                   "pad_token_id eos_token_id decoder_start_token_id is_encoder_decoder decoder_vocab_size"}
-UNSAID = {"transformers_version", "attn_implementation", "_attn_implementation", "reorder_and_upcast_attn", "head_dim", "dtype", "use_cache",
-          "_attn_implementation_autoset", "dropout"}
+UNSAID = {"transformers_version", "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "reorder_and_upcast_attn", "head_dim",
+          "dtype", "use_cache", "pretraining_tp", "qk_head_dim", "n_routed_experts",
+          "n_shared_experts", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor", "num_experts_per_tok", "moe_intermediate_size"}
 # what the class does not ask for: Marian's own words for post-LN with sinusoids, ours for a mask
-MORE = {"mini-prefix": {"prefix_lm": True}, "mini-transformer": {"normalize_before": False, "static_position_embeddings": True}}
+MORE = {"mini-prefix": {"prefix_lm": True}, "mini-t5": {"n_positions": models.N_CTX},
+        "mini-transformer": {"normalize_before": False, "static_position_embeddings": True}}
 
 
 def weights_of(kind, state):

@@ -42,5 +42,5 @@ def measure(model, tok, workdir):
     for name, metric in (("chrf", chrf), ("bleu", bleu)):
         m[name] = {who: round(metric.corpus_score(said, [spanish]).score, 2) for who, said in (("model", by_model), ("dictionary", by_word))}
         m[name]["signature"] = str(metric.get_signature())
-    m["translations"] = [{"english": english[i], "said": by_model[i], "dictionary": by_word[i], "spanish": spanish[i]} for i in (0, 400, 800)]
+    m["translations"] = [{"english": english[i], "said": by_model[i], "dictionary": by_word[i], "spanish": spanish[i]} for i in (0, len(english) // 3, 2 * len(english) // 3)]
     return m
