@@ -35,7 +35,7 @@ def stored(model, dtype=torch.float32, sinusoids=False):
     weights, seen = {}, set()
     for name, t in model.state_dict().items():
         if t.data_ptr() not in seen and (sinusoids or name not in formula):
-            weights[name] = t.detach().to(dtype).clone().contiguous()
+            weights[name] = t.detach().to(torch.float32 if name in formula else dtype).clone().contiguous()
         seen.add(t.data_ptr())
     return weights
 

@@ -76,7 +76,7 @@ def llama_cases():
     llama("llama-rope-yarn", 335, 24, head_dim=16, num_attention_heads=2, rope_theta=1e3, max_position_embeddings=64,
           rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0, "beta_slow": 1.0})
     llama("llama-rope-longrope", 340, 14, num_attention_heads=4, head_dim=8, max_position_embeddings=64,
-          original_max_position_embeddings=16,
+          original_max_position_embeddings=16, edit={"original_max_position_embeddings": 16},        # as Phi-3's files say it
           rope_scaling={"rope_type": "longrope", "short_factor": [1.0, 1.25, 1.5, 2.0], "long_factor": [2.0, 3.0, 4.0, 5.0],
                         "factor": 4.0, "original_max_position_embeddings": 16})
 
