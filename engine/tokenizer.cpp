@@ -8,6 +8,7 @@
 #include "engine/files/bounded_reader.h"
 #include "engine/files/json_text.h"
 #include "engine/tokenizers/added_tokens.h"
+#include "engine/tokenizers/build.h"
 #include "engine/tokenizers/decoder.h"
 #include "engine/tokenizers/post_processor.h"
 #include "engine/tokenizers/pre_tokenizer.h"
@@ -194,10 +195,14 @@ Result<SubwordsPtr> read_model(const std::string& file, const nlohmann::json& va
   if (type.empty()) type = c.member("merges").is_null() ? "" : "BPE";  // files of 2019 have no type
   if (type == "BPE") return read_bpe(std::move(c), byte_level);
   if (type == "WordPiece") return read_wordpiece(std::move(c));
+  if (type == "Unigram") return read_unigram(std::move(c));
+  if (type == "SentencePieceBPE") return read_sentencepiece_bpe(std::move(c));
   return c.unknown();
 }
 
-Result<std::shared_ptr<const Tokenizer>> build(const std::string& file, const nlohmann::json& json) {
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> build_tokenizer(const std::string& file, const nlohmann::json& json) {
   if (!json.is_object()) return error("{} holds {}; a JSON object is needed", file, json.type_name());
   auto made = std::make_shared<FileTokenizer>();
   if (const auto* value = part(json, "normalizer")) {
@@ -239,15 +244,13 @@ Result<std::shared_ptr<const Tokenizer>> build(const std::string& file, const nl
   return std::shared_ptr<const Tokenizer>(made);
 }
 
-}  // namespace
-
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::parse(const std::string& file, std::string_view text) {
   if (text.size() > max_file_bytes)
     return error("{} has {} bytes; at most {} are read", file, text.size(), max_file_bytes);
   try {
     const Result<nlohmann::json> json = parse_json(file, text, max_depth);
     if (!json) return json.error();
-    return build(file, *json);
+    return build_tokenizer(file, *json);
   } catch (const std::bad_alloc&) {
     return machine_error("{}: not enough memory to read it", file);
   }

@@ -1,4 +1,5 @@
-// Text to ids and back, from a tokenizer.json: byte-level BPE and WordPiece.
+// Text to ids and back: BPE (byte-level, SentencePiece's, byte fallback), Unigram, WordPiece. From a tokenizer.json
+// here, from other files in engine/tokenizers.
 #pragma once
 
 #include <cstdint>

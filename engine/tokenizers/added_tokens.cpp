@@ -117,7 +117,7 @@ Result<AddedTokens> AddedTokens::read(const std::string& file, const nlohmann::j
     if (const int32_t known = vocabulary.id(token.content); !c.why() && known >= 0 && known != token.id)
       c.fail(fmt::format("gives \"{}\" the id {}; vocab says {}", token.content, token.id, known));
     if (c.why()) return *c.why();
-    Text text{token.content, 0, {}};
+    Text text{token.content, 0, {}, true};
     if (token.normalized && normalizer) normalizer->apply(text);
     (token.normalized ? added.normalized_ : added.raw_).add(token, text.bytes);
     added.all_.push_back(std::move(token));

@@ -2,15 +2,12 @@
 #include <array>
 #include <bit>
 
-#include "engine/tokenizers/subwords.h"
+#include "engine/tokenizers/byte_tokens.h"
+#include "engine/tokenizers/merge_word.h"
 #include "engine/tokenizers/unicode.h"
 
 namespace cutaway {
 namespace {
-
-struct Merge {
-  int32_t rank = -1, id = -1;  // -1: the pair doesn't merge
-};
 
 /// Pairs of ids to merges: open addressing, a quarter of a million entries in a few milliseconds.
 class MergeTable {
@@ -22,9 +19,9 @@ class MergeTable {
     Slot& slot = slots_[find(key(left, right))];
     if (slot.merge.rank < 0) slot = {key(left, right), merge};
   }
-  Merge operator()(int32_t left, int32_t right) const {
-    if (left < 0 || right < 0) return {};
-    return slots_[find(key(left, right))].merge;
+  Merge operator()(const Symbol& left, const Symbol& right) const {
+    if (left.id < 0 || right.id < 0) return {};
+    return slots_[find(key(left.id, right.id))].merge;
   }
 
  private:
@@ -44,77 +41,12 @@ class MergeTable {
   std::vector<Slot> slots_;
 };
 
-/// A word as a linked list of symbols, merged pair by pair, lowest rank first, leftmost on ties. A heap holds the pairs
-/// that could merge, so a word of n symbols costs n log n however it is made.
-class Word {
- public:
-  explicit Word(const MergeTable& merges) : merges_(merges) {}
-
-  void add(int32_t id, size_t begin, size_t end) {
-    const int32_t at = static_cast<int32_t>(symbols_.size());
-    symbols_.push_back({id, static_cast<uint32_t>(begin), static_cast<uint32_t>(end), at - 1, -1});
-    if (at > 0) symbols_[static_cast<size_t>(at) - 1].next = at;
-  }
-
-  void merge() {
-    for (int32_t at = 0; at + 1 < static_cast<int32_t>(symbols_.size()); ++at) propose(at);
-    while (!heap_.empty()) {
-      std::ranges::pop_heap(heap_, std::greater());
-      const Candidate best = heap_.back();
-      heap_.pop_back();
-      Symbol& left = symbols_[static_cast<size_t>(best.at)];
-      if (left.gone || left.next < 0) continue;
-      Symbol& right = symbols_[static_cast<size_t>(left.next)];
-      const Merge now = merges_(left.id, right.id);
-      if (now.rank != best.rank) continue;  // one of the two has merged otherwise since
-      left.id = now.id;
-      left.end = right.end;
-      left.next = right.next;
-      right.gone = true;
-      if (left.next >= 0) symbols_[static_cast<size_t>(left.next)].prev = best.at;
-      if (left.prev >= 0) propose(left.prev);
-      propose(best.at);
-    }
-  }
-
-  void take(std::vector<SubToken>& out) const {
-    for (int32_t at = symbols_.empty() ? -1 : 0; at >= 0; at = symbols_[static_cast<size_t>(at)].next) {
-      const Symbol& s = symbols_[static_cast<size_t>(at)];
-      out.push_back({s.id, s.begin, s.end});
-    }
-  }
-
- private:
-  struct Symbol {
-    int32_t id;
-    uint32_t begin, end;
-    int32_t prev, next;
-    bool gone = false;
-  };
-  struct Candidate {
-    int32_t rank, at;
-    auto operator<=>(const Candidate&) const = default;
-  };
-
-  void propose(int32_t at) {
-    const Symbol& left = symbols_[static_cast<size_t>(at)];
-    if (left.next < 0) return;
-    const Merge merge = merges_(left.id, symbols_[static_cast<size_t>(left.next)].id);
-    if (merge.rank < 0) return;
-    heap_.push_back({merge.rank, at});
-    std::ranges::push_heap(heap_, std::greater());
-  }
-
-  const MergeTable& merges_;
-  std::vector<Symbol> symbols_;
-  std::vector<Candidate> heap_;
-};
-
 class Bpe : public Subwords {
  public:
   Vocabulary vocab;
   MergeTable merges;
-  bool byte_level = false, ignore_merges = false, fuse_unknown = false;
+  bool byte_level = false, ignore_merges = false, fuse_unknown = false, byte_fallback = false;
+  ByteTokens byte_tokens;  // byte_fallback
   int32_t unk = -1;
   std::array<int32_t, 256> byte_ids{};  // byte_level: the token of each byte, -1 without
 
@@ -122,6 +54,7 @@ class Bpe : public Subwords {
   int32_t unknown() const override { return unk; }
   std::string bytes(int32_t id) const override {
     const std::string& token = vocab.token(id);
+    if (byte_fallback && !byte_level) return bytes_of_piece(token);
     if (!byte_level) return token;
     return bytes_of_alphabet(token).value_or(token);
   }
@@ -131,25 +64,27 @@ class Bpe : public Subwords {
       const int32_t whole = vocab.id(byte_level ? in_alphabet(word) : std::string(word));
       if (whole >= 0) return out.push_back({whole, 0, static_cast<uint32_t>(word.size())});
     }
-    Word symbols(merges);
+    MergeWord symbols(merges);
     bool last_unknown = false;
     std::pair<size_t, size_t> pending{0, 0};
+    std::vector<SubToken> spelt;
     for (size_t at = 0; at < word.size();) {
       const size_t begin = at;
       at += byte_level ? 1 : character_bytes(word[at]);
       const int32_t id =
           byte_level ? byte_ids[static_cast<uint8_t>(word[begin])] : vocab.id(word.substr(begin, at - begin));
+      spelt.clear();
+      const bool known = id >= 0 || (byte_fallback && byte_tokens.put(word, begin, at, spelt));
       const bool fused = last_unknown && fuse_unknown;
-      if (last_unknown && (id >= 0 || !fused)) symbols.add(unk, pending.first, pending.second);
-      if (id >= 0)
-        symbols.add(id, begin, at);
-      else
-        pending = {last_unknown && fused ? pending.first : begin, at};
-      last_unknown = id < 0 && unk >= 0;  // without an unknown token the symbol is left out
+      if (last_unknown && (known || !fused)) symbols.add(unk, pending.first, pending.second);
+      if (id >= 0) symbols.add(id, begin, at);
+      for (const SubToken& byte : spelt) symbols.add(byte.id, byte.begin, byte.end);
+      if (!known) pending = {last_unknown && fused ? pending.first : begin, at};
+      last_unknown = !known && unk >= 0;  // without an unknown token the symbol is left out
     }
     if (last_unknown) symbols.add(unk, pending.first, pending.second);
     symbols.merge();
-    symbols.take(out);
+    symbols.each([&out](const Symbol& s) { out.push_back({s.id, s.begin, s.end}); });
   }
 
  private:
@@ -204,7 +139,8 @@ Result<SubwordsPtr> read_bpe(Component c, bool byte_level) {
   made->fuse_unknown = c.flag("fuse_unk", false);
   if (const nlohmann::json& dropout = c.member("dropout"); dropout.is_number() && dropout.get<double>() != 0)
     c.fail(fmt::format("has dropout {}; a text must have one encoding", text_of(dropout)));
-  if (c.flag("byte_fallback", false) && !byte_level) c.fail("has byte_fallback true, which is not read");
+  made->byte_fallback = c.flag("byte_fallback", false) && !byte_level;
+  if (made->byte_fallback) made->byte_tokens = ByteTokens(made->vocab);
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (!c.text(key, "").empty()) c.fail(fmt::format("has a {}, which is not read", key));
   if (const std::string unknown = c.text("unk_token", ""); !unknown.empty()) {

@@ -17,7 +17,7 @@ class Decoder {
 };
 using DecoderPtr = std::shared_ptr<const Decoder>;
 
-/// ByteLevel, WordPiece, Fuse, Replace, Sequence.
+/// ByteLevel, WordPiece, Metaspace, ByteFallback, Fuse, Strip, Replace, Sequence.
 Result<DecoderPtr> read_decoder(Component);
 
 }  // namespace cutaway

@@ -5,35 +5,11 @@
 #include <cstdlib>
 
 #include "engine/tokenizers/regex.h"
-#include "engine/tokenizers/unicode.h"
+#include "engine/tokenizers/rewriter.h"
+#include "engine/tokenizers/sentencepiece_normalizer.h"
 
 namespace cutaway {
 namespace {
-
-/// Builds the changed text; every piece of it says which bytes of the old one it stands for.
-class Rewriter {
- public:
-  explicit Rewriter(const Text& from) : from_(from) { to_.base = from.base; }
-
-  void put(std::string_view bytes, size_t begin, size_t end) {
-    const auto [first, last] = from_.source(begin, end);
-    to_.bytes += bytes;
-    to_.origin.insert(to_.origin.end(), bytes.size(), {static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
-  }
-  void put(char32_t c, size_t begin, size_t end) {
-    std::string bytes;
-    append(bytes, c);
-    put(bytes, begin, end);
-  }
-  void keep(size_t begin, size_t end) {
-    for (size_t at = begin; at < end; ++at) put(std::string_view(from_.bytes).substr(at, 1), at, at + 1);
-  }
-  Text done() { return std::move(to_); }
-
- private:
-  const Text& from_;
-  Text to_;
-};
 
 /// Changes character by character: change(c, put) calls put for each character that takes the place of c.
 template <class Change>
@@ -173,6 +149,27 @@ class Prepend : public Normalizer {
   std::string what_;
 };
 
+/// White space off the ends.
+class Strip : public Normalizer {
+ public:
+  Strip(bool left, bool right) : left_(left), right_(right) {}
+  void apply(Text& text) const override {
+    size_t begin = 0, end = text.bytes.size();
+    for (size_t at = 0; left_ && at < end && is_white(next_character(text.bytes, at));) begin = at;
+    while (right_ && end > begin && is_white(last_character(text.bytes, end))) {
+      --end;
+      while (end > begin && (static_cast<uint8_t>(text.bytes[end]) & 0xc0) == 0x80) --end;
+    }
+    if (begin == 0 && end == text.bytes.size()) return;
+    Rewriter out(text);
+    out.keep(begin, end);
+    text = out.done();
+  }
+
+ private:
+  bool left_, right_;
+};
+
 class NormalizerSequence : public Normalizer {
  public:
   explicit NormalizerSequence(std::vector<NormalizerPtr> parts) : parts_(std::move(parts)) {}
@@ -215,7 +212,13 @@ Result<NormalizerPtr> read_normalizer(Component c) {
     made = bert_normalizer(c);
   else if (type == "Prepend")
     made = std::make_shared<Prepend>(c.text("prepend", {}));
-  else if (type == "Replace") {
+  else if (type == "Strip")
+    made = std::make_shared<Strip>(c.flag("strip_left", true), c.flag("strip_right", true));
+  else if (type == "Precompiled" || type == "SentencePiece") {
+    auto read = type == "Precompiled" ? read_precompiled(c) : read_sentencepiece_normalizer(c);
+    if (!read) return read;
+    made = std::move(*read);
+  } else if (type == "Replace") {
     auto pattern = read_pattern(c);
     if (!pattern) return pattern.error();
     made = std::make_shared<Replace>(std::move(*pattern), c.text("content", {}));

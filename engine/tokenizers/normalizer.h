@@ -16,7 +16,8 @@ class Normalizer {
 };
 using NormalizerPtr = std::shared_ptr<const Normalizer>;
 
-/// Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, BertNormalizer, Replace, Prepend.
+/// Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, BertNormalizer, Replace, Prepend, Strip, Precompiled, and
+/// SentencePiece, our own.
 Result<NormalizerPtr> read_normalizer(Component);
 
 }  // namespace cutaway

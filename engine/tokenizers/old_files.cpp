@@ -6,6 +6,7 @@
 #include "engine/config.h"
 #include "engine/files/bounded_reader.h"
 #include "engine/files/json_text.h"
+#include "engine/tokenizers/sentencepiece.h"
 
 namespace cutaway {
 namespace {
@@ -93,11 +94,29 @@ Result<std::shared_ptr<const Tokenizer>> read_byte_pairs(const std::string& fold
   return made_from("vocab.json", tokenizer);
 }
 
+/// add_bos_token and add_eos_token stand beside the file, where they stand at all.
+Result<std::shared_ptr<const Tokenizer>> read_pieces(const std::string& folder, const std::string& file) {
+  const Result<Config> config = settings_of(folder);
+  if (!config) return config.error();
+  SentencePieceSettings settings;
+  const auto read = [&](const char* key, std::optional<bool>& out) -> Result<void> {
+    const Result<bool> flag = config->boolean(key, false);
+    if (!flag) return flag.error();
+    if (config->has(key)) out = *flag;
+    return {};
+  };
+  if (auto ok = read("add_bos_token", settings.add_bos); !ok) return ok.error();
+  if (auto ok = read("add_eos_token", settings.add_eos); !ok) return ok.error();
+  return read_sentencepiece(folder + "/" + file, settings);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> read_old_tokenizer(const std::string& folder) {
   if (is_file(folder + "/vocab.json") && is_file(folder + "/merges.txt")) return read_byte_pairs(folder);
   if (is_file(folder + "/vocab.txt")) return read_wordpiece_text(folder);
+  for (const char* file : {"tokenizer.model", "spiece.model"})
+    if (is_file(folder + "/" + file)) return read_pieces(folder, file);
   return std::shared_ptr<const Tokenizer>();
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "engine/tokenizers/regex.h"
-#include "engine/tokenizers/unicode.h"
+#include "engine/tokenizers/rewriter.h"
 
 namespace cutaway {
 namespace {
@@ -150,6 +150,50 @@ class ByteLevel : public PreTokenizer {
   std::optional<Regex> pattern_;
 };
 
+/// Spaces become a mark, which words begin with.
+class Metaspace : public PreTokenizer {
+ public:
+  enum class Prefix { Always, First, Never };
+  Metaspace(std::string mark, Prefix prefix, bool split) : mark_(std::move(mark)), prefix_(prefix), split_(split) {}
+
+  std::vector<Slice> split(const std::vector<Slice>& slices, Texts& texts) const override {
+    std::vector<Slice> out;
+    for (const Slice& slice : slices) {
+      const Text& text = marked(slice, texts);
+      const Slice whole{&text, 0, text.bytes.size()};
+      if (!split_) {
+        out.push_back(whole);
+        continue;
+      }
+      std::vector<std::pair<size_t, size_t>> marks;
+      for (size_t at = 0; (at = text.bytes.find(mark_, at)) != std::string::npos; at += mark_.size())
+        marks.emplace_back(at, at + mark_.size());
+      cut_slice(whole, joined(cuts_of(text.bytes.size(), marks, false), Behavior::MergedWithNext), out);
+    }
+    return out;
+  }
+
+ private:
+  const Text& marked(const Slice& slice, Texts& texts) const {
+    Rewriter out(*slice.text);
+    const std::string_view view = slice.view();
+    const bool wanted = prefix_ == Prefix::Always ||
+                        (prefix_ == Prefix::First && slice.text->source(slice.begin, slice.end).first == 0);
+    if (wanted && !view.empty() && !view.starts_with(mark_) && !view.starts_with(' ')) out.insert(mark_, slice.begin);
+    for (size_t at = slice.begin; at < slice.end; ++at)
+      if (slice.text->bytes[at] == ' ')
+        out.put(mark_, at, at + 1);
+      else
+        out.keep(at, at + 1);
+    texts.push_back(out.done());
+    return texts.back();
+  }
+
+  std::string mark_;
+  Prefix prefix_;
+  bool split_;
+};
+
 class PreTokenizerSequence : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> parts) : parts_(std::move(parts)) {}
@@ -213,6 +257,22 @@ Result<PreTokenizerPtr> read_split(Component& c) {
   return PreTokenizerPtr(std::make_shared<Split>(std::move(*pattern), behavior, c.flag("invert", false)));
 }
 
+Result<PreTokenizerPtr> read_metaspace(Component& c) {
+  const std::string mark = c.text("replacement", "\u2581");
+  size_t end = 0;
+  if (mark.empty() || (next_character(mark, end), end != mark.size()))
+    c.fail(fmt::format("has the replacement \"{}\"; one character is needed", mark));
+  const std::string said = c.text("prepend_scheme", c.flag("add_prefix_space", true) ? "always" : "never");
+  auto prefix = Metaspace::Prefix::Always;
+  if (said == "first")
+    prefix = Metaspace::Prefix::First;
+  else if (said == "never")
+    prefix = Metaspace::Prefix::Never;
+  else if (said != "always")
+    c.fail(fmt::format("has the prepend_scheme \"{}\"; known are always, first, never", said));
+  return PreTokenizerPtr(std::make_shared<Metaspace>(mark, prefix, c.flag("split", true)));
+}
+
 PreTokenizerPtr by_character(bool (*matches)(char32_t), Behavior behavior, bool runs) {
   return std::make_shared<CharacterSplit>(matches, behavior, runs);
 }
@@ -230,6 +290,8 @@ Result<PreTokenizerPtr> read_pre_tokenizer(Component c) {
     made = read_split(c);
   else if (type == "Sequence")
     made = read_sequence(c);
+  else if (type == "Metaspace")
+    made = read_metaspace(c);
   else if (type == "Whitespace")
     made = read_regex(R"(\w+|[^\w\s]+)", Behavior::Removed, true);
   else if (type == "Punctuation")

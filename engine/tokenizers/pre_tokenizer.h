@@ -19,7 +19,7 @@ class PreTokenizer {
 };
 using PreTokenizerPtr = std::shared_ptr<const PreTokenizer>;
 
-/// ByteLevel, Split, BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Digits, Sequence.
+/// ByteLevel, Split, Metaspace, BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Digits, Sequence.
 Result<PreTokenizerPtr> read_pre_tokenizer(Component);
 
 }  // namespace cutaway

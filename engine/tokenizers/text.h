@@ -14,6 +14,7 @@ struct Text {
   std::string bytes;                                  // valid UTF-8
   size_t base = 0;                                    // where bytes[0] came from
   std::vector<std::pair<uint32_t, uint32_t>> origin;  // [begin, end) of each byte's source; empty: bytes are unchanged
+  bool inside = false;                                // stands inside another text: neither its begin nor its end
 
   /// Where a range of bytes came from.
   std::pair<size_t, size_t> source(size_t begin, size_t end) const {

@@ -1,6 +1,7 @@
 #include "engine/tokenizers/vocabulary.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace cutaway {
 namespace {
@@ -31,6 +32,27 @@ Result<Vocabulary> Vocabulary::read(const std::string& file, const nlohmann::jso
     vocabulary.ids_.emplace(place, static_cast<int32_t>(id));
     vocabulary.longest_ = std::max(vocabulary.longest_, token.size());
   }
+  return vocabulary;
+}
+
+Result<Vocabulary> Vocabulary::read_scored(const std::string& file, const nlohmann::json& list,
+                                           std::vector<double>& scores) {
+  if (!list.is_array()) return error("{}: the model's vocab is {}; a list is needed", file, text_of(list));
+  if (list.size() > max_id) return error("{}: vocab has {} tokens; at most {} are read", file, list.size(), max_id);
+  Vocabulary vocabulary;
+  vocabulary.tokens_.reserve(list.size());
+  vocabulary.ids_.reserve(list.size());
+  for (const nlohmann::json& one : list) {
+    const bool pair =
+        one.is_array() && one.size() == 2 && one[0].is_string() && (one[1].is_number() || one[1].is_null());
+    if (!pair)
+      return error("{}: vocab has {} at {}; a token and its score are needed", file, text_of(one), scores.size());
+    scores.push_back(one[1].is_null() ? std::numeric_limits<double>::quiet_NaN() : one[1].get<double>());
+    vocabulary.tokens_.push_back(one[0].get<std::string>());
+    vocabulary.longest_ = std::max(vocabulary.longest_, vocabulary.tokens_.back().size());
+  }
+  for (size_t id = 0; id < vocabulary.tokens_.size(); ++id)
+    vocabulary.ids_[vocabulary.tokens_[id]] = static_cast<int32_t>(id);
   return vocabulary;
 }
 

@@ -19,6 +19,11 @@ class Vocabulary {
   /// {"the": 5, …}. Fails on ids that are no whole numbers, too large, or given twice.
   static Result<Vocabulary> read(const std::string& file, const nlohmann::json& object);
 
+  /// [["the", -3.5], …], ids by place; of two equal tokens the later id is found. `scores` gets a number for each, NaN
+  /// for null. Fails on anything else.
+  static Result<Vocabulary> read_scored(const std::string& file, const nlohmann::json& list,
+                                        std::vector<double>& scores);
+
   /// -1: not there.
   int32_t id(std::string_view token) const {
     const auto at = ids_.find(token);

@@ -303,7 +303,11 @@ class TestTokenizer : public QObject {
     row("no model", "{}", "has no model");
     row("model a number", "{\"model\":3}", "model is 3; an object");
     row("unknown model", small("", R"({"type":"Quux","vocab":{}})"), "model Quux is a component that is not known");
-    row("unigram", small("", R"({"type":"Unigram","vocab":[]})"), "model Unigram is a component");
+    row("unigram vocab", small("", R"({"type":"Unigram","vocab":{"a":1}})"), "vocab is {\"a\":1}; a list");
+    row("unigram token", small("", R"({"type":"Unigram","vocab":[["a",1],["b"]]})"), "vocab has [\"b\"] at 1");
+    row("unigram score", small("", R"({"type":"Unigram","vocab":[["a","1"]]})"), "a token and its score");
+    row("unigram unk", small("", R"({"type":"Unigram","unk_id":1,"vocab":[["a",1]]})"), "has unk_id 1");
+    row("unigram of nothing", small("", R"({"type":"Unigram","unk_id":0,"vocab":[]})"), "has unk_id 0");
     row("no model type", small("", R"({"vocab":{}})"), "model has no type");
     row("no vocab", small("", R"({"type":"BPE","merges":[]})"), "vocab is null");
     row("vocab a list", bpe("[1]", "[]"), "vocab is [1]");
@@ -320,22 +324,30 @@ class TestTokenizer : public QObject {
     row("merge of strangers", bpe(R"({"a":0})", R"(["a b"])"), "needs the token \"b\"");
     row("merge to a stranger", bpe(R"({"a":0})", R"(["a a"])"), "needs the token \"aa\"");
     row("dropout", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"dropout":0.1})"), "has dropout 0.1");
-    row("byte fallback", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"byte_fallback":true})"),
-        "byte_fallback");
     row("suffix", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"end_of_word_suffix":"</w>"})"),
         "end_of_word_suffix");
     row("unk not there", small("", R"({"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"u"})"), "unk_token \"u\"");
     row("wordpiece unk", small("", R"({"type":"WordPiece","vocab":{"a":0}})"), "unk_token \"[UNK]\"");
     row("max characters", small("", R"({"type":"WordPiece","vocab":{"[UNK]":0},"max_input_chars_per_word":-1})"),
         "max_input_chars_per_word -1");
-    row("unknown normalizer", small(R"("normalizer":{"type":"Precompiled"})", words), "normalizer Precompiled");
+    row("unknown normalizer", small(R"("normalizer":{"type":"Quux"})", words), "normalizer Quux");
+    row("map no base64", small(R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"*"})", words),
+        "no base64");
+    row("map broken", small(R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"CQAAAAE="})", words),
+        "says 9 bytes of trie; it has 1");
     row("normalizer inside", small(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Nmt"}]})", words),
         "Nmt is a component that is not known");
     row("normalizer a text", small(R"("normalizer":"NFC")", words), "normalizer is \"NFC\"");
     row("normalizer no type", small(R"("normalizer":{})", words), "normalizer has no type");
     row("flag a number", small(R"("normalizer":{"type":"BertNormalizer","lowercase":1})", words),
         "has lowercase 1; true or false");
-    row("unknown pre-tokenizer", small(R"("pre_tokenizer":{"type":"Metaspace"})", words), "pre_tokenizer Metaspace");
+    row("unknown pre-tokenizer", small(R"("pre_tokenizer":{"type":"Quux"})", words), "pre_tokenizer Quux");
+    row("metaspace mark", small(R"("pre_tokenizer":{"type":"Metaspace","replacement":"ab"})", words),
+        "has the replacement \"ab\"");
+    row("metaspace no mark", small(R"("pre_tokenizer":{"type":"Metaspace","replacement":""})", words),
+        "one character is needed");
+    row("metaspace scheme", small(R"("pre_tokenizer":{"type":"Metaspace","prepend_scheme":"last"})", words),
+        "prepend_scheme \"last\"");
     row("bad regex", small(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"*a"},"behavior":"Isolated"})", words),
         "the pattern *a is not read");
     row("no pattern", small(R"("pre_tokenizer":{"type":"Split","behavior":"Isolated"})", words),
@@ -344,6 +356,10 @@ class TestTokenizer : public QObject {
         "has the behavior \"X\"");
     row("sequence no list", small(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":3})", words),
         "a list is needed");
+    row("decoder metaspace", small(R"("decoder":{"type":"Metaspace","replacement":""})", words),
+        "an empty replacement");
+    row("decoder strip", small(R"("decoder":{"type":"Strip","content":" ","start":-1})", words), "has start -1");
+    row("decoder strip nothing", small(R"("decoder":{"type":"Strip","content":""})", words), "an empty content");
     row("unknown decoder", small(R"("decoder":{"type":"CTC"})", words), "decoder CTC");
     row("unknown post", small(R"("post_processor":{"type":"X"})", words), "post_processor X");
     row("post id", small(R"("post_processor":{"type":"BertProcessing","cls":["a",999],"sep":["b",1]})", words),
