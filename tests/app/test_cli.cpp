@@ -5,6 +5,7 @@
 
 #include "engine/files/tensor_files.h"
 #include "tests/app/program.h"
+#include "tests/support/golden_folders.h"
 
 using namespace cutaway;
 
@@ -315,9 +316,8 @@ void TestCli::next_token_as_transformers() {
 }
 
 void TestCli::bundled_models_as_transformers() {
-  for (const QString name : {"mini-gpt", "mini-bert"}) {
+  for (const QString& name : tests::golden_bundled()) {
     const QByteArray text = file_bytes(source("tests/goldens/" + name + "/golden.json"));
-    if (text.isEmpty()) QSKIP("tests/goldens has no answers for the bundled models");
     const QJsonObject golden = QJsonDocument::fromJson(text).object();
     const QJsonArray greedy = golden["greedy_ids"].toArray();
     const Said said = program(
