@@ -10,8 +10,14 @@ namespace cutaway {
 namespace {
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t found = std::min(text.find(from, at), text.size());
+    out.append(text, at, found - at);
+    if (found < text.size()) out += to;
+    at = found + from.size();
+  }
+  text = std::move(out);
 }
 
 class Fuse : public Decoder {
