@@ -10,12 +10,17 @@
 #include "engine/files/bounded_reader.h"
 #include "engine/files/json_text.h"
 #include "engine/files/tensor_files.h"
+#include "engine/gguf_model.h"
+#include "engine/tokenizers/gguf_tokenizer.h"
 #include "engine/tokenizers/old_files.h"
 
 namespace cutaway {
 namespace {
 
 constexpr uint64_t max_hashed_bytes = 1 << 30;  // a larger checkpoint opens without a fingerprint rather than slowly
+
+using FilesPtr = std::shared_ptr<const TensorFiles>;
+using TokenizerPtr = std::shared_ptr<const Tokenizer>;
 
 std::string trimmed(std::string folder) {
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
@@ -126,7 +131,7 @@ void adopt_vocabulary(const TensorFiles& files, const Architecture& architecture
   for (const Node& node : graph.nodes) {
     if (node.op != Op::embedding || graph[node.inputs[0]].op != Op::tokens) continue;
     const TensorSchema& table = graph.schema[static_cast<size_t>(node.weights[0])];
-    for (const std::string& name : architecture.source(spec, table.name).names) {
+    for (const std::string& name : source_in(files, architecture, spec, table.name).names) {
       const FileTensor* have = files.find(name);
       if (!have || have->shape.size() != 2 || have->shape[1] != table.shape[1] || have->shape[0] < 1) continue;
       if (have->shape[0] == spec.vocab_size) return;
@@ -145,21 +150,24 @@ Result<void> check_memory(const std::string& name, size_t bytes) {
 }
 
 /// Fills in what comes from the weight files, or at random.
-Result<void> add_weights(const OpenOptions& options, const Architecture& architecture, Model& model) {
+Result<void> add_weights(const OpenOptions& options, const Architecture& architecture, const FilesPtr& gguf,
+                         Model& model) {
   if (options.random_seed) {
     model.graph = std::make_shared<const Graph>(build_graph(model.spec));
     model.weights = random_weights(*model.graph, *options.random_seed, options.dtype.value_or(DType::F32));
     model.random_weights = true;
     return check_memory(model.name, model.weights->bytes());
   }
-  auto files = TensorFiles::open_folder(model.path);
+  auto files = gguf ? Result<FilesPtr>(gguf) : TensorFiles::open_folder(model.path);
   if (!files) return files.error();
+  const auto file_has = [&](const std::string& name) {
+    return (*files)->find(gguf ? gguf_name(*gguf->gguf(), name) : name) != nullptr;
+  };
   const bool sentence_encoder = model.spec.pooling == Pooling::Mean;
-  if (architecture.adapt && !sentence_encoder)
-    architecture.adapt(model.spec, [&](const std::string& name) { return (*files)->find(name) != nullptr; });
+  if (architecture.adapt && !sentence_encoder) architecture.adapt(model.spec, file_has);
   adopt_vocabulary(**files, architecture, model.spec);
   model.graph = std::make_shared<const Graph>(build_graph(model.spec));
-  auto weights = bind_weights(*files, architecture, model.spec, *model.graph, options.dtype);
+  auto weights = bind_weights(*files, architecture, model.spec, *model.graph, options.dtype, options.blocks);
   if (!weights) return weights.error();
   model.weights = std::move(*weights);
   if (auto ok = check_memory(model.name, model.weights->bytes()); !ok) return ok;
@@ -167,18 +175,53 @@ Result<void> add_weights(const OpenOptions& options, const Architecture& archite
   return {};
 }
 
-Result<ModelPtr> open_checked(const std::string& folder, const OpenOptions& options, Progress* progress) {
+/// A GGUF file says how token vectors become one as well: 1 the mean, 2 the first.
+Result<void> read_gguf_pooling(const Gguf& gguf, ModelSpec& spec) {
+  const auto type = gguf.integer(fmt::format("{}.pooling_type", spec.architecture), 0);
+  if (!type) return type.error();
+  if (*type != 1 || spec.objective == Objective::CausalLm) return {};
+  spec.pooling = Pooling::Mean;
+  spec.has_head = false;
+  spec.objective = Objective::Embedding;
+  return {};
+}
+
+/// Opens the file that is the whole model, or checks that there is a folder: null.
+Result<FilesPtr> open_gguf(const std::string& path) {
+  if (is_file(path)) {
+    auto files = TensorFiles::open_file(path);
+    if (files && !(*files)->gguf())
+      return error("{} is no GGUF file; a folder with config.json and *.safetensors, or a GGUF file, is a model", path);
+    return files;
+  }
+  if (!is_folder(path)) return error("{} is not a folder with a model", path);
+  if (!is_file(path + "/config.json")) return error("{} has no config.json", path);
+  return FilesPtr();
+}
+
+Result<TokenizerPtr> open_tokenizer(const std::string& folder, const FilesPtr& gguf) {
+  if (gguf) return read_gguf_tokenizer(*gguf->gguf());
+  const std::string file = folder + "/tokenizer.json";
+  return is_file(file) ? Tokenizer::read(file) : read_old_tokenizer(folder);
+}
+
+Result<Config> open_config(const std::string& folder, const FilesPtr& gguf) {
+  return gguf ? gguf_config(*gguf) : Config::read(folder + "/config.json");
+}
+
+Result<ModelPtr> open_checked(const std::string& path, const OpenOptions& options, Progress* progress) {
   const auto report = [&](float fraction) {
     if (progress) progress->fraction = fraction;
     return !(progress && progress->cancelled);
   };
   const Error cancelled{"cancelled", Fault::Ours};
   auto model = std::make_shared<Model>();
-  model->path = trimmed(folder);
+  model->path = trimmed(path);
+  const auto gguf = open_gguf(model->path);
+  if (!gguf) return gguf.error();
   model->name = file_name(model->path);
-  if (!is_folder(model->path)) return error("{} is not a folder with a model", folder);
-  if (!is_file(model->path + "/config.json")) return error("{} has no config.json", folder);
-  const Result<Config> config = Config::read(model->path + "/config.json");
+  if (*gguf && model->name.ends_with(".gguf")) model->name.resize(model->name.size() - 5);
+  const Result<Config> config = open_config(model->path, *gguf);
   if (!config) return config.error();
   const auto architecture = architecture_of(*config);
   if (!architecture) return architecture.error();
@@ -186,13 +229,13 @@ Result<ModelPtr> open_checked(const std::string& folder, const OpenOptions& opti
   if (!spec) return spec.error();
   model->spec = std::move(*spec);
   model->spec.name = model->name;
-  if (auto ok = read_pooling(model->path, model->spec); !ok) return ok.error();
-  if (auto ok = apply(options, model->spec); !ok) return ok.error();
+  auto ok = *gguf ? read_gguf_pooling(*(*gguf)->gguf(), model->spec) : read_pooling(model->path, model->spec);
+  if (!ok) return ok.error();
+  if (ok = apply(options, model->spec); !ok) return ok.error();
   if (!report(0.1f)) return cancelled;
-  if (auto ok = add_weights(options, **architecture, *model); !ok) return ok.error();
+  if (ok = add_weights(options, **architecture, *gguf, *model); !ok) return ok.error();
   if (!report(0.6f)) return cancelled;
-  const std::string file = model->path + "/tokenizer.json";
-  auto tokenizer = is_file(file) ? Tokenizer::read(file) : read_old_tokenizer(model->path);
+  auto tokenizer = open_tokenizer(model->path, *gguf);
   if (!tokenizer) return tokenizer.error();
   model->tokenizer = std::move(*tokenizer);
   if (model->tokenizer && model->spec.eos_id < 0) model->spec.eos_id = model->tokenizer->specials().eos;
@@ -202,12 +245,24 @@ Result<ModelPtr> open_checked(const std::string& folder, const OpenOptions& opti
 
 }  // namespace
 
-Result<ModelPtr> open_model(const std::string& folder, const OpenOptions& options, Progress* progress) {
+Result<ModelPtr> open_model(const std::string& path, const OpenOptions& options, Progress* progress) {
   try {
-    return open_checked(folder, options, progress);
+    return open_checked(path, options, progress);
   } catch (const std::bad_alloc&) {
-    return machine_error("{}: not enough memory to open it", folder);
+    return machine_error("{}: not enough memory to open it", path);
   }
+}
+
+Result<Config> read_model_config(const std::string& path) {
+  const auto gguf = open_gguf(trimmed(path));
+  if (!gguf) return gguf.error();
+  return open_config(path, *gguf);
+}
+
+Result<TokenizerPtr> read_model_tokenizer(const std::string& path) {
+  const auto gguf = open_gguf(trimmed(path));
+  if (!gguf) return gguf.error();
+  return open_tokenizer(path, *gguf);
 }
 
 }  // namespace cutaway

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 
+#include "engine/config.h"
 #include "engine/graph.h"
 #include "engine/tokenizer.h"
 #include "engine/weights.h"
@@ -11,8 +12,8 @@
 namespace cutaway {
 
 struct Model {
-  std::string name;  // "mini-gpt", or the folder's name
-  std::string path;  // folder, empty for random weights
+  std::string name;  // "mini-gpt", or the folder's name, or the file's without its ending
+  std::string path;  // folder or GGUF file, empty for random weights
   ModelSpec spec;
   std::shared_ptr<const Graph> graph;
   std::shared_ptr<const Weights> weights;      // null for a trace
@@ -33,9 +34,15 @@ struct OpenOptions {
   std::optional<uint64_t> random_seed;  // weights at random instead of from the files
   std::string attention;                // "" or "window:size=64", "mha": a live switch
   std::string mask;                     // "" or a MaskRule text
+  bool blocks = false;  // without a dtype: matrices of a block type stay as the file has them, for kernels that know
 };
 
-/// Opens a folder in Hugging Face layout (or nanoGPT's names). Every refusal names file, key and both values.
-Result<ModelPtr> open_model(const std::string& folder, const OpenOptions&, Progress* progress = nullptr);
+/// Opens a folder in Hugging Face layout (or nanoGPT's names) or a GGUF file. Every refusal names file, key and both
+/// values.
+Result<ModelPtr> open_model(const std::string& path, const OpenOptions&, Progress* progress = nullptr);
+
+/// What open_model reads first, and what it reads last: the config, and the tokenizer (null when there is none).
+Result<Config> read_model_config(const std::string& path);
+Result<std::shared_ptr<const Tokenizer>> read_model_tokenizer(const std::string& path);
 
 }  // namespace cutaway

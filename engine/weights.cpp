@@ -10,6 +10,7 @@
 #include "engine/blocks.h"
 #include "engine/files/aligned.h"
 #include "engine/files/tensor_files.h"
+#include "engine/gguf_model.h"
 
 namespace cutaway {
 namespace {
@@ -220,7 +221,7 @@ class Binding {
  public:
   Binding(const TensorFiles& files, const Architecture& architecture, const ModelSpec& spec, const Graph& graph)
       : files_(files) {
-    for (const TensorSchema& need : graph.schema) place(need, architecture.source(spec, need.name));
+    for (const TensorSchema& need : graph.schema) place(need, source_in(files, architecture, spec, need.name));
     std::vector<std::string> missing = std::exchange(mismatches_, {});
     for (const auto& [from, whole] : wholes_) compare(*from, whole);
     std::move(missing.begin(), missing.end(), std::back_inserter(mismatches_));  // wrong ones say more: first
@@ -290,7 +291,10 @@ class Binding {
     if (transposed) std::reverse(shape.begin(), shape.end());
     return shape;
   }
-  static std::string said(const std::string& by) { return by.empty() ? "config.json" : "config.json " + by; }
+  std::string said(const std::string& by) const {
+    const std::string where = files_.gguf() ? "its header" : "config.json";
+    return by.empty() ? where : where + " " + by;
+  }
 
   template <class... Args>
   void add(fmt::format_string<Args...> text, Args&&... args) {
@@ -368,6 +372,12 @@ class RandomWeights : public LazyWeights {
 };
 
 }  // namespace
+
+TensorSource source_in(const TensorFiles& files, const Architecture& architecture, const ModelSpec& spec,
+                       const std::string& name) {
+  TensorSource source = architecture.source(spec, name);
+  return files.gguf() ? gguf_source(*files.gguf(), std::move(source)) : source;
+}
 
 Result<std::shared_ptr<const Weights>> bind_weights(std::shared_ptr<const TensorFiles> files,
                                                     const Architecture& architecture, const ModelSpec& spec,

@@ -32,6 +32,9 @@ class Weights {
   virtual std::string warning() const { return {}; }
 };
 
+/// Where the files keep one of our tensors: as the architecture says for a folder, or by GGUF's names.
+TensorSource source_in(const TensorFiles& files, const Architecture&, const ModelSpec&, const std::string& name);
+
 /// Compares what the graph needs with what the files have; every mismatch at once in one message, as
 /// "model.safetensors: h.3.attn.c_attn.weight is (768, 768); config.json n_embd 768 makes it (768, 2304)".
 /// A tensor that nothing needs and the architecture doesn't ignore is a mismatch too.

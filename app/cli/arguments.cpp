@@ -110,7 +110,9 @@ Result<DType> weights_dtype(const std::string& option, const std::string& text) 
 }
 
 void ModelOptions::add_to(Arguments& arguments) {
-  arguments.positional("MODEL", model, "A name of `cutaway list`, or a folder with config.json and *.safetensors")
+  arguments
+      .positional("MODEL", model,
+                  "A name of `cutaway list`, a folder with config.json and *.safetensors, or a .gguf file")
       .flag("--json", json, "Prints one JSON object")
       .group("Machine")
       .option("--backend", backend, "NAME", "auto, cpu, vulkan or cuda; auto takes vulkan where the card is real")

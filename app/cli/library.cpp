@@ -8,7 +8,6 @@
 #include "app/device.h"
 #include "engine/architecture.h"
 #include "engine/files/bounded_reader.h"
-#include "engine/tokenizers/old_files.h"
 #include "gpu/vulkan_backend.h"
 
 namespace cutaway {
@@ -19,7 +18,9 @@ Result<LibraryEntry> find(const std::string& model) {
   for (LibraryEntry& entry : library())
     if (entry.name == model) return entry;
   if (is_folder(model)) return LibraryEntry{model, model, false};
-  if (is_file(model)) return error("{} is a file; a model is a folder with config.json and *.safetensors", model);
+  if (is_file(model) && model.ends_with(".gguf")) return LibraryEntry{model, model, false};
+  if (is_file(model))
+    return error("{} is a file; a model is a folder with config.json and *.safetensors, or a .gguf file", model);
   return error("MODEL is \"{}\"; that is no name of `cutaway list` and no folder", model);
 }
 
@@ -42,6 +43,7 @@ Result<void> check_memory(const Graph& graph, const std::string& name, const Ope
 }
 
 bool has_weights(const std::string& folder) {
+  if (is_file(folder)) return true;  // a GGUF file
   std::error_code failed;
   for (const auto& one : std::filesystem::directory_iterator(folder, failed))
     if (one.path().extension() == ".safetensors") return true;
@@ -49,7 +51,7 @@ bool has_weights(const std::string& folder) {
 }
 
 Result<ModelShape> shape_of_config(const LibraryEntry& entry) {
-  const Result<Config> config = Config::read(entry.folder + "/config.json");
+  const Result<Config> config = read_model_config(entry.folder);
   if (!config) return config.error();
   const Result<std::string> type = config->text("model_type", std::nullopt);
   if (!type) return type.error();
@@ -120,17 +122,15 @@ Result<ModelPtr> open_named(const std::string& model, const OpenOptions& options
 Result<ModelPtr> open_tokenizer(const std::string& model) {
   const Result<LibraryEntry> entry = find(model);
   if (!entry) return entry.error();
-  const std::string file = entry->folder + "/tokenizer.json";
-  Result<std::shared_ptr<const Tokenizer>> tokenizer =
-      is_file(file) ? Tokenizer::read(file) : read_old_tokenizer(entry->folder);
+  Result<std::shared_ptr<const Tokenizer>> tokenizer = read_model_tokenizer(entry->folder);
   if (!tokenizer) return tokenizer.error();
   if (!*tokenizer) return error("{} has no tokenizer.json", model);
   const Result<ModelShape> shape = shape_of_config(*entry);
-  if (!shape) return shape.error();
+  if (!shape && !is_file(entry->folder)) return shape.error();  // a GGUF vocabulary may be of any architecture
   auto opened = std::make_shared<Model>();
   opened->name = model;
   opened->path = entry->folder;
-  opened->spec = shape->spec;
+  if (shape) opened->spec = shape->spec;
   opened->tokenizer = std::move(*tokenizer);
   return ModelPtr(opened);
 }

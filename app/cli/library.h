@@ -14,7 +14,7 @@ namespace cutaway {
 
 struct LibraryEntry {
   std::string name;        // "mini-gpt", "gpt2-xl": lower case with hyphens
-  std::string folder;      // Hugging Face layout; a blueprint holds config.json alone
+  std::string folder;      // Hugging Face layout, or a GGUF file; a blueprint holds config.json alone
   bool blueprint = false;  // a shape without weights: runs with random ones only
 };
 /// Bundled models in the order of bundled_models(), then blueprints by name.
