@@ -47,10 +47,10 @@ const AttentionKind* attention_kind(std::string_view name) {
   return found == attention_kinds().end() ? nullptr : &*found;
 }
 
-NodeId build_attention(Builder& b, NodeId x, NodeId from, const AttentionSpec& spec) {
+NodeId build_attention(Builder& b, const AttentionInputs& in, const AttentionSpec& spec) {
   const AttentionKind* kind = attention_kind(spec.kind);
   assert(kind);
-  return kind->build(b, x, from, spec);
+  return kind->build(b, in, spec);
 }
 
 Result<void> check_attention(const AttentionSpec& spec) {
@@ -70,14 +70,20 @@ Graph build_graph(const ModelSpec& spec) {
   return graph;
 }
 
+int64_t read_eos(Keys& keys, const Config& config) {
+  if (const auto list = config.numbers("eos_token_id"); list && !list->empty()) return static_cast<int64_t>((*list)[0]);
+  return keys.integer("eos_token_id", -1, -1, 1 << 24);
+}
+
 Result<Activation> activation_named(const Config& config, std::string_view key, std::string absent) {
   auto name = config.text(key, std::move(absent));
   if (!name) return name.error();
   if (*name == "gelu") return Activation::GeluErf;
   if (*name == "gelu_new" || *name == "gelu_pytorch_tanh" || *name == "gelu_fast") return Activation::GeluTanh;
   if (*name == "relu") return Activation::Relu;
-  return error("{}: {} is \"{}\"; expected gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu", config.file(), key,
-               *name);
+  if (*name == "silu" || *name == "swish") return Activation::Silu;
+  return error("{}: {} is \"{}\"; expected gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu or swish",
+               config.file(), key, *name);
 }
 
 }  // namespace cutaway

@@ -40,22 +40,32 @@ std::span<const Architecture> architectures();
 const Architecture* architecture_for(std::string_view model_type);
 const Architecture& architecture_named(std::string_view name);
 
+/// What an attention block reads: x makes queries, `from` keys and values; they are the same in self-attention.
+struct AttentionInputs {
+  NodeId x = no_node, from = no_node;
+  NodeId bias = no_node;       // added to the scores; may be none
+  std::string block = "attn";  // or "cross"
+};
+
 struct AttentionKind {
   std::string_view name;  // "mha"
   Result<void> (*check)(const AttentionSpec&);
-  NodeId (*build)(Builder&, NodeId x, NodeId from, const AttentionSpec&);  // context after the output projection (T, D)
+  NodeId (*build)(Builder&, const AttentionInputs&, const AttentionSpec&);  // after the output projection (T, D)
 };
 std::span<const AttentionKind> attention_kinds();
 const AttentionKind* attention_kind(std::string_view name);
 
 /// The attention of one layer by its kind; refuses in attention_check what the kind can't be.
-NodeId build_attention(Builder&, NodeId x, NodeId from, const AttentionSpec&);
+NodeId build_attention(Builder&, const AttentionInputs&, const AttentionSpec&);
 Result<void> check_attention(const AttentionSpec&);
 
 /// The graph of a checked spec; the schema says which config keys make each shape.
 Graph build_graph(const ModelSpec&);
 
-/// Activation by its name in a config: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu.
+/// eos_token_id of a config: a number, the first of a list, or -1.
+int64_t read_eos(Keys&, const Config&);
+
+/// Activation by its name in a config: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish.
 Result<Activation> activation_named(const Config&, std::string_view key, std::string absent);
 
 }  // namespace cutaway

@@ -15,13 +15,16 @@
 namespace cutaway {
 
 using Taps = std::set<NodeId>;
-/// Cached rows by cache node: what attention reads back. Row i of a K or V cache is (Hkv * Dh) floats of position i.
+/// Cached rows by cache node: what attention reads back. Row i of a K or V cache is (Hkv * Dh) floats of position i, of
+/// a latent cache (r + p). A window's cache forgets the rows that no later token can see.
 using State = std::map<NodeId, PagedRows>;
 /// Recorded rows by tapped node, one row a position: (H*Dh) for q, k, v and context, (H) for lse, (D) for hidden.
 using Recording = std::map<NodeId, PagedRows>;
 
 struct Feed {
   std::span<const int32_t> ids;              // new tokens, T of them
+  std::span<const int32_t> source;           // the encoder's text, all of it, in the pass that reads it; else empty
+  int64_t source_tokens = 0;                 // its length, in every pass
   std::span<const int32_t> segments;         // token types; empty: all 0
   int64_t past = 0;                          // positions already in the state
   std::vector<MaskRule> masks;               // by slot

@@ -14,18 +14,20 @@ std::string_view name_of(Op op) {
 }
 
 std::string_view name_of(Role role) {
-  static constexpr std::string_view names[] = {"",    "q",       "k",      "v",      "probs",  "mask",
-                                               "lse", "context", "hidden", "logits", "pooled", "state"};
+  static constexpr std::string_view names[] = {"",     "q",   "k",       "v",      "latent", "bias",   "probs",
+                                               "mask", "lse", "context", "hidden", "logits", "pooled", "state"};
   return names[static_cast<size_t>(role)];
 }
 
 int64_t Size::at(int64_t past, int64_t t) const {
   switch (law) {
     case Law::Fixed:
-    case Law::Constant:
       return n;
     case Law::T:
+    case Law::Constant:
       return t;
+    case Law::Distances:
+      return past + 2 * t - 1;
     case Law::Past:
       return past + t;
     case Law::Window:
@@ -46,6 +48,12 @@ int64_t row_width(const Node& node) {
   for (const Size& size : node.shape)
     if (size.law == Law::Fixed) width *= size.n;
   return width;
+}
+
+const Size& row_axis(const Node& node) { return node.shape[node.shape[0].counts == Counts::Heads ? 1 : 0]; }
+
+Counts stream_of(const Node& node) {
+  return row_axis(node).counts == Counts::EncoderTokens ? Counts::EncoderTokens : Counts::DecoderTokens;
 }
 
 NodeId Graph::in(std::string_view block, Role role) const {
@@ -93,15 +101,29 @@ double Graph::flops(NodeId id, int64_t past, int64_t t) const {
   const double rows = node.head ? 1. : static_cast<double>(t);
   if (node.op == Op::linear) return 2. * rows * static_cast<double>(elements(schema[node.weights[0]].shape));
   if (node.op == Op::attend)
-    return 4. * static_cast<double>(node.params.heads * node.params.head_dim) * rows * static_cast<double>(past + t);
+    return 2. * static_cast<double>(node.params.heads * (node.params.head_dim + node.params.value_dim)) * rows *
+           static_cast<double>(past + t);
+  if (node.op == Op::latent_query || node.op == Op::latent_value)
+    return 2. * rows * static_cast<double>(elements(schema[node.weights[0]].shape));
+  if (node.op == Op::expand_keys || node.op == Op::expand_values)
+    return 2. * static_cast<double>(past + t) * static_cast<double>(elements(schema[node.weights[0]].shape));
   return 0;  // norms, additions and activations are counted as bytes, not as multiply-adds
 }
 
 int64_t Graph::cache_values_per_token() const {
   int64_t sum = 0;
   for (const Node& node : nodes)
-    if (node.op == Op::cache) sum += node.params.heads * node.params.head_dim;
+    if (node.op == Op::cache && node.shape[1].law != Law::Constant) sum += node.params.heads * node.params.head_dim;
   return sum;
+}
+
+std::vector<int> Graph::own_mask_slots() const {
+  std::vector<int> slots;
+  for (const Node& node : nodes)
+    if (node.op == Op::probs && node.shape[1].counts == Counts::DecoderTokens &&
+        node.shape[2].counts == Counts::DecoderTokens)
+      slots.push_back(node.params.mask_slot);
+  return slots;
 }
 
 }  // namespace cutaway

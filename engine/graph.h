@@ -19,8 +19,9 @@ enum class Op : uint8_t {
 };
 std::string_view name_of(Op);
 
-/// How a size grows. n is the number itself (Fixed), the width (Window) or unused.
-enum class Law : uint8_t { Fixed, T, Past, Window, Constant, LogLevels, Asked };
+/// How a size grows. n is the number itself (Fixed), the width (Window) or unused. Constant: all of the source, however
+/// many tokens are generated. Distances: key - query of every pair of a pass.
+enum class Law : uint8_t { Fixed, T, Past, Window, Constant, LogLevels, Distances, Asked };
 /// What a size counts: a view labels its axes by this.
 enum class Counts : uint8_t { Features, Heads, DecoderTokens, EncoderTokens, Blocks, Levels, Experts };
 
@@ -35,7 +36,7 @@ struct Size {
 };
 
 /// What a node means to a person. Views ask for roles, never for architectures.
-enum class Role : uint8_t { None, Q, K, V, Probs, Mask, Lse, Context, Hidden, Logits, Pooled, State };
+enum class Role : uint8_t { None, Q, K, V, Latent, Bias, Probs, Mask, Lse, Context, Hidden, Logits, Pooled, State };
 std::string_view name_of(Role);
 
 using NodeId = int32_t;
@@ -43,12 +44,21 @@ inline constexpr NodeId no_node = -1;
 
 /// The numbers of an op. Unused ones stay at their defaults.
 struct Params {
-  float eps = 0;         // layer_norm
-  float scale = 1;       // attend, probs
-  int64_t heads = 0;     // split_heads, cache: heads of this tensor. attend: query heads
-  int64_t kv_heads = 0;  // attend, probs
-  int64_t head_dim = 0;
-  int mask_slot = 0;  // attend, mask, probs
+  float eps = 0;                          // layer_norm, rms_norm
+  float offset = 0;                       // rms_norm: added to the gain
+  float scale = 1;                        // attend, probs, scale
+  float softcap = 0;                      // attend, probs, softcap; 0: none
+  int64_t heads = 0;                      // split_heads, cache: heads of this tensor. attend: query heads
+  int64_t kv_heads = 0;                   // attend, probs
+  int64_t head_dim = 0;                   // of queries and keys; rms_norm: values normed together
+  int64_t value_dim = 0;                  // attend: of a value; latent ops: what a head makes or reads
+  int64_t rope_dim = 0;                   // latent ops: the last dimensions of a query or key, which turn
+  bool halves = false;                    // sinusoid: all sines, then all cosines; else in turns
+  int64_t first = 0;                      // positions: what is added to each
+  int64_t buckets = 0, max_distance = 0;  // relative_bias
+  bool ahead = true;                      // relative_bias: keys after the query have buckets of their own
+  int rope = -1;                          // rotary: which of ModelSpec::ropes
+  int mask_slot = 0;                      // attend, mask, probs
 };
 
 struct Node {
@@ -67,6 +77,10 @@ struct Node {
 
 /// Numbers in one row (one position) of the node's output: (H, T, Dh) has rows of H * Dh, (H, T) of H, (T, D) of D.
 int64_t row_width(const Node&);
+/// The axis that counts rows: the first of (T, D), the second of (H, T, Dh) and of an lse (H, T).
+const Size& row_axis(const Node&);
+/// The text whose tokens make the node run. A model with one stack has only decoder tokens.
+Counts stream_of(const Node&);
 
 /// A tensor that a weight file must hold, by our own name; Architecture::source says where a checkpoint keeps it.
 struct TensorSchema {
@@ -96,8 +110,10 @@ class Graph {
   int64_t parameters() const;
   /// Multiply-adds times two of one pass of t tokens after `past` (spec dense.md 8.2, dense kernel).
   double flops(NodeId id, int64_t past, int64_t t) const;
-  /// Bytes of cache per token at a given width of an element: the sum of the Past laws.
+  /// Values that a token adds to the caches: the sum of the Past and Window laws.
   int64_t cache_values_per_token() const;
+  /// Slots of the masks under which a token attends to its own text: what decides whether a new one may be appended.
+  std::vector<int> own_mask_slots() const;
 };
 
 }  // namespace cutaway

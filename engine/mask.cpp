@@ -30,7 +30,7 @@ bool MaskRule::allowed(int64_t query, int64_t key) const {
   return false;
 }
 
-bool MaskRule::never_looks_ahead() const {
+bool MaskRule::may_append(int64_t past) const {
   switch (kind) {
     case Kind::Causal:
     case Kind::Window:
@@ -38,10 +38,10 @@ bool MaskRule::never_looks_ahead() const {
     case Kind::Bidirectional:
       return false;
     case Kind::Prefix:
-      return n <= 1;
+      return n <= 1 || n <= past;
     case Kind::Custom:
-      for (int64_t query = 0; query < bits->queries; ++query)
-        for (int64_t key = query + 1; key < bits->keys; ++key)
+      for (int64_t query = 0; query < std::min(past, bits->queries); ++query)
+        for (int64_t key = std::max(past, query + 1); key < bits->keys; ++key)
           if (bits->get(query, key)) return false;
       return true;
   }

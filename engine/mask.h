@@ -32,8 +32,9 @@ struct MaskRule {
 
   /// causal j <= i; prefix j <= i or j < n; window i - n < j <= i; bidirectional always.
   bool allowed(int64_t query, int64_t key) const;
-  /// True when no query sees a later key, so a new token may be appended without running the old ones again.
-  bool never_looks_ahead() const;
+  /// True when none of the first `past` queries sees key `past` or a later one: a new token may be appended without
+  /// running the old ones again. A prefix may be appended to once it is complete.
+  bool may_append(int64_t past) const;
   /// First and one-past-last key that this query can see among the first `keys`; cells between may still be masked.
   std::pair<int64_t, int64_t> span(int64_t query, int64_t keys) const;
 

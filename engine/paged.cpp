@@ -70,11 +70,23 @@ Result<void> PagedRows::grow(int64_t n) {
 void PagedRows::truncate(int64_t rows) {
   assert(rows >= 0 && rows <= rows_);
   rows_ = rows;
+  first_ = std::min(first_, rows);
   pages_.resize(static_cast<size_t>((rows + page_rows - 1) / page_rows));
 }
 
+void PagedRows::forget_before(int64_t row) {
+  assert(row <= rows_);
+  for (int64_t page = first_ / page_rows; page < row / page_rows; ++page) pages_[static_cast<size_t>(page)].reset();
+  first_ = std::max(first_, row);
+}
+
+size_t PagedRows::allocated_bytes() const {
+  const auto held = std::ranges::count_if(pages_, [](const auto& page) { return page != nullptr; });
+  return static_cast<size_t>(held) * page_rows * row_bytes_;
+}
+
 const float* PagedRows::row(int64_t i) const {
-  assert(i >= 0 && i < rows_);
+  assert(i >= first_ && i < rows_);
   const Page& page = *pages_[static_cast<size_t>(i / page_rows)];
   return reinterpret_cast<const float*>(page.host + static_cast<size_t>(i % page_rows) * row_bytes_);
 }

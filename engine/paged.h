@@ -57,8 +57,11 @@ class PagedRows {
 
   int64_t rows() const { return rows_; }
   size_t row_bytes() const { return row_bytes_; }
-  size_t used_bytes() const { return static_cast<size_t>(rows_) * row_bytes_; }
-  size_t allocated_bytes() const { return pages_.size() * page_rows * row_bytes_; }
+  /// Rows before this one are forgotten and must not be read.
+  int64_t first_row() const { return first_; }
+  size_t used_bytes() const { return static_cast<size_t>(rows_ - first_) * row_bytes_; }
+  size_t allocated_bytes() const;
+  /// Null where all rows of a page are forgotten.
   const std::vector<std::shared_ptr<Page>>& pages() const { return pages_; }
 
   /// Makes room for n more rows and counts them as present; the caller then writes them. Forks a shared last page.
@@ -66,6 +69,8 @@ class PagedRows {
   /// Forgets rows from the end. Other owners keep theirs.
   void truncate(int64_t rows);
   void clear() { truncate(0); }
+  /// Rows before `row` will not be read again: pages that hold only such rows are given back.
+  void forget_before(int64_t row);
 
   /// Host pages only. Rows of one page are contiguous; rows of two pages are not.
   const float* row(int64_t i) const;
@@ -79,7 +84,7 @@ class PagedRows {
   std::shared_ptr<PageArena> arena_;
   std::vector<std::shared_ptr<Page>> pages_;
   size_t row_bytes_ = 0;
-  int64_t rows_ = 0;
+  int64_t rows_ = 0, first_ = 0;
 };
 
 }  // namespace cutaway

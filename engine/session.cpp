@@ -62,6 +62,8 @@ Result<SnapshotPtr> Session::pass(Snapshot next, int64_t past, Plan& plan, Progr
   const auto started = std::chrono::steady_clock::now();
   const int64_t end = next.positions();
   Feed feed{.ids = std::span(next.ids).subspan(static_cast<size_t>(past)),
+            .source = past == 0 ? std::span<const int32_t>(next.source_ids) : std::span<const int32_t>(),
+            .source_tokens = static_cast<int64_t>(next.source_ids.size()),
             .past = past,
             .masks = next.masks,
             .progress = progress};
@@ -91,6 +93,8 @@ Result<void> Session::describe(Snapshot& step, Output& out, Plan& plan) const {
   step.best.clear();
   step.fills.clear();
   step.surprisal_bits.clear();
+  while (step.source_pieces.size() < step.source_ids.size())
+    step.source_pieces.push_back(shown(*model_, step.source_ids[step.source_pieces.size()]));
   while (step.pieces.size() < step.ids.size()) step.pieces.push_back(shown(*model_, step.ids[step.pieces.size()]));
   const auto usable = static_cast<size_t>(usable_vocab());
   if (!step.logits.empty()) {
@@ -114,33 +118,42 @@ Result<void> Session::describe(Snapshot& step, Output& out, Plan& plan) const {
   return {};
 }
 
-Result<Session::Steps> Session::replay(const std::vector<int32_t>& ids, int64_t n_prompt, const std::string& text,
-                                       const std::vector<MaskRule>& masks, Plan& plan, const Taps& taps,
-                                       Progress* progress) const {
-  if (auto checked = check(ids); !checked) return checked.error();
+bool Session::may_append(const std::vector<MaskRule>& masks, int64_t past) const {
+  return std::ranges::all_of(model_->graph->own_mask_slots(),
+                             [&](int slot) { return masks[static_cast<size_t>(slot)].may_append(past); });
+}
+
+Session::Texts Session::texts_now() const { return {now()->source_ids, now()->ids, now()->n_prompt, now()->text}; }
+
+Result<Session::Steps> Session::replay(const Texts& texts, const std::vector<MaskRule>& masks, Plan& plan,
+                                       const Taps& taps, Progress* progress) const {
+  if (auto checked = check(texts.ids); !checked) return checked.error();
+  if (model_->spec.encoder_decoder())
+    if (auto checked = check(texts.source); !checked) return checked.error();
   Snapshot first;
   first.model = model_;
   first.backend = backend_;
   first.backend_name = backend_->info().name;
-  first.text = text;
-  first.n_prompt = n_prompt;
+  first.text = texts.text;
+  first.n_prompt = texts.n_prompt;
   first.masks = masks;
-  first.ids.assign(ids.begin(), ids.begin() + n_prompt);
+  first.source_ids = texts.source;
+  first.ids.assign(texts.ids.begin(), texts.ids.begin() + texts.n_prompt);
   first.state = empty_state(*model_->graph, backend_->arena());
   first.recording = empty_recording(*model_->graph, taps, backend_->arena());
   auto step = pass(std::move(first), 0, plan, progress);
   if (!step) return step.error();
   Steps steps{*step};
-  const bool appends = std::ranges::all_of(masks, &MaskRule::never_looks_ahead);
-  for (size_t i = static_cast<size_t>(n_prompt); i < ids.size(); ++i) {
+  for (int64_t i = texts.n_prompt; i < static_cast<int64_t>(texts.ids.size()); ++i) {
     Snapshot next = *steps.back();
-    note_choice(next, ids[i]);
-    next.ids.push_back(ids[i]);
+    note_choice(next, texts.ids[static_cast<size_t>(i)]);
+    next.ids.push_back(texts.ids[static_cast<size_t>(i)]);
+    const bool appends = may_append(masks, i);
     if (!appends) {
       next.state = empty_state(*model_->graph, backend_->arena());
       next.recording = empty_recording(*model_->graph, taps, backend_->arena());
     }
-    step = pass(std::move(next), appends ? static_cast<int64_t>(i) : 0, plan, progress);
+    step = pass(std::move(next), appends ? i : 0, plan, progress);
     if (!step) return step.error();
     steps.push_back(*step);
   }
@@ -163,7 +176,16 @@ Result<SnapshotPtr> Session::read(std::string_view text, Progress* progress) {
 }
 
 Result<SnapshotPtr> Session::read_ids(std::vector<int32_t> ids, std::string text, Progress* progress) {
-  auto steps = replay(ids, static_cast<int64_t>(ids.size()), text, masks_, *plan_, taps_, progress);
+  if (model_->spec.encoder_decoder())
+    return read_pair(std::move(ids), {static_cast<int32_t>(model_->spec.decoder_start_id)}, std::move(text), progress);
+  return read_pair({}, std::move(ids), std::move(text), progress);
+}
+
+Result<SnapshotPtr> Session::read_pair(std::vector<int32_t> source, std::vector<int32_t> ids, std::string text,
+                                       Progress* progress) {
+  assert(source.empty() || model_->spec.encoder_decoder());
+  const auto n_prompt = static_cast<int64_t>(ids.size());
+  auto steps = replay({std::move(source), std::move(ids), n_prompt, std::move(text)}, masks_, *plan_, taps_, progress);
   if (!steps) return steps.error();
   return become(std::move(*steps));
 }
@@ -186,7 +208,7 @@ Result<SnapshotPtr> Session::append(int32_t id, Progress* progress) {
   Snapshot next = from;
   note_choice(next, id);
   next.ids = std::move(ids);
-  const bool appends = std::ranges::all_of(masks_, &MaskRule::never_looks_ahead);
+  const bool appends = may_append(masks_, from.positions());
   if (!appends) {  // old rows would see the new token: everything runs again
     next.state = empty_state(*model_->graph, backend_->arena());
     next.recording = empty_recording(*model_->graph, taps_, backend_->arena());
@@ -209,12 +231,13 @@ Result<SnapshotPtr> Session::to(int64_t step) {
 
 Result<SnapshotPtr> Session::replace(int64_t position, int32_t id, Progress* progress) {
   assert(now());
-  std::vector<int32_t> ids = now()->ids;
+  Texts texts = texts_now();
+  std::vector<int32_t>& ids = texts.ids;
   if (position < 0 || position >= static_cast<int64_t>(ids.size()))
     return error("position is {}; the text has {} tokens", position, ids.size());
   ids[static_cast<size_t>(position)] = id;
-  const std::string text = model_->tokenizer ? model_->tokenizer->decode(ids) : now()->text;
-  auto steps = replay(ids, now()->n_prompt, text, masks_, *plan_, taps_, progress);
+  if (model_->tokenizer && texts.source.empty()) texts.text = model_->tokenizer->decode(ids);
+  auto steps = replay(texts, masks_, *plan_, taps_, progress);
   if (!steps) return steps.error();
   return become(std::move(*steps));
 }
@@ -230,7 +253,7 @@ Result<SnapshotPtr> Session::set_mask(int slot, MaskRule rule, Progress* progres
   std::vector<MaskRule> masks = masks_;
   masks[static_cast<size_t>(slot)] = std::move(rule);
   if (now()) {
-    auto steps = replay(now()->ids, now()->n_prompt, now()->text, masks, *plan_, taps_, progress);
+    auto steps = replay(texts_now(), masks, *plan_, taps_, progress);
     if (!steps) return steps.error();
     become(std::move(*steps));
   }
@@ -244,7 +267,7 @@ Result<SnapshotPtr> Session::set_taps(Taps taps, Progress* progress) {
   auto plan = backend_->compile(model_, taps);
   if (!plan) return plan.error();
   if (now()) {
-    auto steps = replay(now()->ids, now()->n_prompt, now()->text, masks_, **plan, taps, progress);
+    auto steps = replay(texts_now(), masks_, **plan, taps, progress);
     if (!steps) return steps.error();
     become(std::move(*steps));
   }

@@ -28,8 +28,12 @@ class Session {
   /// Records default_taps(); set_taps adds to them.
   static Result<std::unique_ptr<Session>> start(ModelPtr, std::shared_ptr<Backend>);
 
-  Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);  // with special tokens
+  /// With special tokens. An encoder-decoder's encoder reads it; its decoder begins with the start token.
+  Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);
   Result<SnapshotPtr> read_ids(std::vector<int32_t> ids, std::string text = {}, Progress* = nullptr);
+  /// Encoder-decoder: both texts. The decoder's ids begin with its start token.
+  Result<SnapshotPtr> read_pair(std::vector<int32_t> source, std::vector<int32_t> ids, std::string text = {},
+                                Progress* = nullptr);
   Result<SnapshotPtr> step(const Sampling&, Progress* = nullptr);  // generate one token
   Result<SnapshotPtr> append(int32_t id, Progress* = nullptr);     // or say which
   Result<SnapshotPtr> back(int64_t tokens);                        // at most to the end of the prompt
@@ -55,16 +59,22 @@ class Session {
 
  private:
   using Steps = std::vector<SnapshotPtr>;
+  struct Texts {
+    std::vector<int32_t> source, ids;
+    int64_t n_prompt = 0;
+    std::string text;
+  };
 
   Session() = default;
   /// The prompt in one pass, then each later id in one of its own, so that every step can be gone back to.
-  Result<Steps> replay(const std::vector<int32_t>& ids, int64_t n_prompt, const std::string& text,
-                       const std::vector<MaskRule>& masks, Plan&, const Taps&, Progress*) const;
+  Result<Steps> replay(const Texts&, const std::vector<MaskRule>& masks, Plan&, const Taps&, Progress*) const;
   /// Runs ids[begin.past ..) on top of what `begin` holds.
   Result<SnapshotPtr> pass(Snapshot begin, int64_t past, Plan&, Progress*) const;
   Result<void> describe(Snapshot&, Output&, Plan&) const;
   Result<void> check(const std::vector<int32_t>& ids) const;
   SnapshotPtr become(Steps);
+  Texts texts_now() const;
+  bool may_append(const std::vector<MaskRule>& masks, int64_t past) const;
 
   ModelPtr model_;
   std::shared_ptr<Backend> backend_;

@@ -2,9 +2,17 @@
 
 namespace cutaway {
 
+bool keeps_all(const Node& node) { return node.op == Op::cache && node.shape[1].law != Law::Window; }
+
+void forget_unseen(const Node& cache, const std::vector<MaskRule>& masks, int64_t seen, PagedRows& rows) {
+  const MaskRule& rule = masks[static_cast<size_t>(cache.params.mask_slot)];
+  if (!keeps_all(cache) && rule.kind == MaskRule::Kind::Window)
+    rows.forget_before(std::max<int64_t>(0, seen - rule.n + 1));
+}
+
 const PagedRows* Snapshot::rows(NodeId id) const {
-  if (const auto cached = state.find(id); cached != state.end()) return &cached->second;
   if (const auto taken = recording.find(id); taken != recording.end()) return &taken->second;
+  if (const auto cached = state.find(id); cached != state.end()) return &cached->second;
   return nullptr;
 }
 
@@ -30,7 +38,7 @@ State empty_state(const Graph& graph, const std::shared_ptr<PageArena>& arena) {
 Recording empty_recording(const Graph& graph, const Taps& taps, const std::shared_ptr<PageArena>& arena) {
   Recording recording;
   for (NodeId id : taps)
-    if (graph[id].op != Op::cache) recording.emplace(id, PagedRows(arena, sizeof(float) * row_width(graph[id])));
+    if (!keeps_all(graph[id])) recording.emplace(id, PagedRows(arena, sizeof(float) * row_width(graph[id])));
   return recording;
 }
 
@@ -38,7 +46,7 @@ Taps default_taps(const Graph& graph) {
   Taps taps;
   for (NodeId probs : graph.with(Role::Probs))
     for (NodeId input : graph[probs].inputs)
-      if (graph[input].op != Op::cache) taps.insert(input);
+      if (!keeps_all(graph[input]) && row_axis(graph[input]).law != Law::Distances) taps.insert(input);
   if (graph.last_hidden != no_node) taps.insert(graph.last_hidden);
   return taps;
 }

@@ -5,6 +5,7 @@
 
 #include "engine/cpu/allowed.h"
 #include "engine/cpu/levels.h"
+#include "engine/position_bias.h"
 #include "engine/snapshot.h"
 
 namespace cutaway {
@@ -13,7 +14,7 @@ namespace {
 std::vector<const float*> page_table(const PagedRows& rows) {
   static_assert(page_rows == attend_page);
   std::vector<const float*> pages;
-  for (const auto& page : rows.pages()) pages.push_back(reinterpret_cast<const float*>(page->host));
+  for (const auto& page : rows.pages()) pages.push_back(page ? reinterpret_cast<const float*>(page->host) : nullptr);
   return pages;
 }
 
@@ -26,7 +27,8 @@ class WeightRows {
     const Node& probs = step.graph()[request.probs];
     source.mask_ = &step.mask_of(request.probs);
     source.params_ = probs.params;
-    source.keys_ = step.positions();
+    source.keys_ = step.axis(request.probs, 1);
+    source.queries_ = step.axis(request.probs, 0);
     if (const auto dense = step.dense.find(request.probs); dense != step.dense.end()) {
       source.dense_ = &dense->second;
       source.recorded_ = dense->second.queries;
@@ -39,6 +41,7 @@ class WeightRows {
     source.q_ = page_table(*q);
     source.k_ = page_table(*k);
     source.lse_ = page_table(*lse);
+    if (probs.inputs.size() > 3) source.bias_ = bias_of(step, step.graph()[probs.inputs[3]], source);
     source.scratch_.resize(static_cast<size_t>(weights_scratch(probs.params.head_dim)));
     return source;
   }
@@ -59,12 +62,21 @@ class WeightRows {
                                      .kv_heads = params_.kv_heads,
                                      .head_dim = params_.head_dim,
                                      .scale = params_.scale,
+                                     .shape = {.softcap = params_.softcap,
+                                               .bias = bias_.empty() ? nullptr : bias_.data(),
+                                               .bias_stride = queries_ + keys_ - 1,
+                                               .bias_zero = queries_ - 1},
                                      .allowed = spans.keys(*mask_),
                                      .masked = masked_cell};
     best_kernels().attention_weights(attention, head, queries.begin, queries.end, weights, scratch_.data());
   }
 
  private:
+  static std::vector<float> bias_of(const Snapshot& step, const Node& bias, const WeightRows& source) {
+    if (const auto held = step.biases.find(bias.id); held != step.biases.end()) return held->second;
+    return position_bias(*step.model, bias, 1 - source.queries_, source.queries_ + source.keys_ - 1);
+  }
+
   void dense_rows(int64_t head, Range queries, float* weights) const {
     for (int64_t query = queries.begin; query < queries.end; ++query, weights += keys_) {
       const float* from = &dense_->values[static_cast<size_t>((head * dense_->queries + query) * dense_->keys)];
@@ -76,9 +88,10 @@ class WeightRows {
   const MaskRule* mask_ = nullptr;
   const DenseProbs* dense_ = nullptr;
   std::vector<const float*> q_, k_, lse_;
+  std::vector<float> bias_;  // (H, T + S - 1), or empty
   std::vector<double> scratch_;
   Params params_;
-  int64_t keys_ = 0, known_keys_ = 0, recorded_ = 0;
+  int64_t queries_ = 0, keys_ = 0, known_keys_ = 0, recorded_ = 0;
 };
 
 /// Key 0 leaves the row, and what is left sums to 1 again. A row that saw only key 0 has nothing left.

@@ -346,7 +346,10 @@ class TraceReader {
   void add_nodes(const Block& block, const Geometry& g, int mask_slot) {
     const Size T = tokens_of(block.place.stack), S = block.crosses() ? tokens_of("encoder.") : T;
     const auto fixed = [](int64_t n, Counts counts) { return Size{Law::Fixed, n, counts}; };
-    const Params params{.scale = g.scale, .heads = g.H, .kv_heads = g.Hkv, .head_dim = g.Dh, .mask_slot = mask_slot};
+    const Params params{
+        .scale = g.scale, .heads = g.H, .kv_heads = g.Hkv, .head_dim = g.Dh, .value_dim = g.Dh, .mask_slot = mask_slot};
+    if (T.counts == Counts::EncoderTokens) source_ = std::max(source_, g.T);
+    if (S.counts == Counts::EncoderTokens) source_ = std::max(source_, g.S);
     const auto part = [&](const char* name, Op op, Role role, std::vector<Size> shape) {  // its node, with its rows
       const NodeId id = add(op, role, fmt::format("{}.{}", block.place.block, name), &block, std::move(shape));
       graph_.nodes.back().params = params;
@@ -434,6 +437,10 @@ class TraceReader {
       step_.ids.push_back(0);
       step_.pieces.push_back(fmt::format("#{}", i));
     }
+    for (int64_t i = 0; i < source_; ++i) {  // the form has no place for the encoder's text
+      step_.source_ids.push_back(0);
+      step_.source_pieces.push_back(fmt::format("#{}", i));
+    }
     if (!step_.surprisal_bits.empty())
       step_.surprisal_bits.resize(step_.ids.size(), std::numeric_limits<float>::quiet_NaN());
     if (!step_.logits.empty()) {
@@ -470,7 +477,7 @@ class TraceReader {
   Graph graph_;
   ModelSpec spec_;
   Snapshot step_;
-  int64_t n_ = 0, longest_ = 0;
+  int64_t n_ = 0, longest_ = 0, source_ = 0;
 };
 
 }  // namespace

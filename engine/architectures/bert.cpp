@@ -67,11 +67,12 @@ Graph build(const ModelSpec& spec) {
                    b.embedding(b.positions(), "position_embeddings", spec.n_ctx, D));  // (T, D)
   x = b.mark(b.layer_norm(x, "embed_norm"), Role::Hidden, "hidden.embed");
   for (int i = 0; i < spec.n_layers(); ++i) {
-    const auto& [attention, ffn] = spec.layers[static_cast<size_t>(i)];
+    const AttentionSpec& attention = spec.layers[static_cast<size_t>(i)].attention;
+    const FfnSpec& ffn = spec.layers[static_cast<size_t>(i)].ffn;
     const auto layer = b.layer(i);
-    x = b.layer_norm(b.add(x, build_attention(b, x, x, attention)), "attn_norm");             // (T, D)
-    const NodeId h = b.activation(b.linear(x, "mlp.up", D, ffn.d_ff, true), ffn.activation);  // (T, F)
-    x = b.layer_norm(b.add(x, b.linear(h, "mlp.down", ffn.d_ff, D, true)), "mlp_norm");       // (T, D)
+    x = b.layer_norm(b.add(x, build_attention(b, {.x = x, .from = x}, attention)), "attn_norm");  // (T, D)
+    const NodeId h = b.activation(b.linear(x, "mlp.up", D, ffn.d_ff, true), ffn.activation);      // (T, F)
+    x = b.layer_norm(b.add(x, b.linear(h, "mlp.down", ffn.d_ff, D, true)), "mlp_norm");           // (T, D)
     b.mark(x, Role::Hidden, fmt::format("hidden.{}", i));
   }
   if (spec.pooling == Pooling::Cls) {

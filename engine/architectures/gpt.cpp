@@ -10,10 +10,11 @@ Graph build_gpt(const ModelSpec& spec) {
   NodeId x = b.add(b.embedding(b.tokens(), "wte", V, D), b.embedding(b.positions(), "wpe", spec.n_ctx, D));  // (T, D)
   b.mark(x, Role::Hidden, "hidden.embed");
   for (int i = 0; i < spec.n_layers(); ++i) {
-    const auto& [attention, ffn] = spec.layers[static_cast<size_t>(i)];
+    const AttentionSpec& attention = spec.layers[static_cast<size_t>(i)].attention;
+    const FfnSpec& ffn = spec.layers[static_cast<size_t>(i)].ffn;
     const auto layer = b.layer(i);
-    NodeId h = b.layer_norm(x, "ln_1");                 // (T, D)
-    x = b.add(x, build_attention(b, h, h, attention));  // the kind is data
+    NodeId h = b.layer_norm(x, "ln_1");                                // (T, D)
+    x = b.add(x, build_attention(b, {.x = h, .from = h}, attention));  // the kind is data
     h = b.layer_norm(x, "ln_2");
     h = b.activation(b.linear(h, "mlp.c_fc", D, ffn.d_ff, ffn.bias), ffn.activation);  // (T, F)
     x = b.add(x, b.linear(h, "mlp.c_proj", ffn.d_ff, D, ffn.bias));                    // (T, D)
@@ -57,7 +58,8 @@ std::vector<LayerSpec> gpt_layers(int64_t n_layers, int64_t d_model, int64_t n_h
                      .n_kv_heads = n_heads,
                      .head_dim = head_dim,
                      .scale = 1 / std::sqrt(static_cast<float>(head_dim)),
-                     .bias = bias};
+                     .bias = bias,
+                     .out_bias = bias};
   layer.ffn = {.activation = activation, .d_ff = d_ff, .bias = bias};
   return std::vector<LayerSpec>(static_cast<size_t>(n_layers), layer);
 }

@@ -4,18 +4,14 @@
 #include <chrono>
 #include <cstring>
 #include <new>
-#include <numeric>
+
+#include "engine/snapshot.h"
 
 namespace cutaway {
 namespace {
 
-constexpr int64_t row_piece_floats = 16 * 1024;  // values by value: smaller pieces cost more to hand over than to do
-constexpr int64_t few_piece_bytes = 128 * 1024;  // weights that a thread reads at a time when few rows are asked
-constexpr int64_t many_outs = 192, many_rows = 512;  // a piece of a matrix product
-constexpr int64_t least_shared_attention = 1 << 17;  // multiply-adds: about ten microseconds of one thread
-constexpr int64_t head_rows = 64;                    // rows that head() runs at a time
+constexpr int64_t head_rows = 64;  // rows that head() runs at a time
 
-int64_t pieces_of(int64_t n, int64_t piece) { return (n + piece - 1) / piece; }
 int64_t aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
 
 WeightType weight_type(DType dtype) {
@@ -23,10 +19,8 @@ WeightType weight_type(DType dtype) {
   return dtype == DType::F32 ? WeightType::F32 : dtype == DType::F16 ? WeightType::F16 : WeightType::BF16;
 }
 
-/// Outputs of a linear that one piece makes from few rows: about few_piece_bytes of weights, whatever the thread count.
-int64_t few_outs(const WeightMatrix& w) {
-  const int64_t row_bytes = w.cols * (w.type == WeightType::F32 ? 4 : 2);
-  return std::max<int64_t>(16, few_piece_bytes / row_bytes / 16 * 16);
+bool is_latent(Op op) {
+  return op == Op::latent_query || op == Op::latent_value || op == Op::expand_keys || op == Op::expand_values;
 }
 
 using Clock = std::chrono::steady_clock;
@@ -60,8 +54,10 @@ CpuPlan::CpuPlan(ModelPtr model, const Taps& taps, CpuMachine machine)
     const Node& tapped = node(id);
     const Home home = layout_.places[static_cast<size_t>(id)].home;
     // Caches are in the state already; rows of the head and of the pool are not positions.
-    const bool kept = tapped.op == Op::lse || (home == Home::Scratch && !tapped.head);
-    recorded_[static_cast<size_t>(id)] = kept && rows_of(tapped, 2, 0) == 2;
+    const bool kept = tapped.op == Op::lse || (home == Home::Scratch && !tapped.head) ||
+                      (tapped.op == Op::cache && !keeps_all(tapped));
+    const bool by_position = tapped.op == Op::cache || rows_of(tapped, {.tokens = 2, .source = 2}) == 2;
+    recorded_[static_cast<size_t>(id)] = kept && by_position;
   }
 }
 
@@ -102,26 +98,36 @@ float* CpuPlan::target(NodeId id) const {
 
 const float* CpuPlan::values(NodeId id) const { return target(id); }
 
+bool CpuPlan::runs(const Node& n) const {
+  if (n.head && pass_.sizes.asked == 0) return false;
+  return pass_.source_runs || stream_of(n) == Counts::DecoderTokens;
+}
+
 Result<void> CpuPlan::reserve() {
-  int64_t floats = 0, heads = 0;
+  int64_t floats = 0, lse_floats = 0, gathered = 0;
   slot_at_.clear();
   for (const Slot& slot : layout_.scratch) {
     slot_at_.push_back(floats);
-    floats += aligned(slot.floats(pass_.tokens, pass_.asked));
+    floats += aligned(slot.floats(pass_.sizes));
   }
   worker_floats_ = 0;
-  const int64_t keys = pass_.past + pass_.tokens;
   for (const Node& n : model_->graph->nodes) {
     if (n.op == Op::attend) {
-      worker_floats_ = std::max(worker_floats_, attend_scratch(keys, n.params.head_dim));
-      heads = std::max(heads, n.params.heads);
+      const int64_t keys = rows(n.inputs[1]);
+      worker_floats_ = std::max(worker_floats_, attend_scratch(keys, n.params.head_dim, n.params.value_dim));
+      lse_floats = std::max(lse_floats, n.params.heads * rows(n.id));
     }
     if (n.op == Op::linear && rows(n.id) > few_rows)
       worker_floats_ = std::max(worker_floats_, linear_scratch(matrix(n).type, many_outs, matrix(n).cols));
+    if (is_latent(n.op))
+      worker_floats_ = std::max(worker_floats_, linear_scratch(matrix(n).type, n.params.value_dim, matrix(n).cols));
+    if (n.op == Op::expand_keys || n.op == Op::expand_values)
+      gathered = std::max(gathered, rows(n.id) * row_width(node(n.inputs[0])));
   }
   worker_floats_ = aligned(worker_floats_);
   lse_at_ = floats;
-  workers_at_ = lse_at_ + aligned(heads * pass_.tokens);
+  gather_at_ = lse_at_ + aligned(lse_floats);
+  workers_at_ = gather_at_ + aligned(gathered);
   return scratch_.reserve(workers_at_ + worker_floats_ * machine_.pool->threads());
 }
 
@@ -130,9 +136,11 @@ Result<void> CpuPlan::run(const Feed& feed, State& state, Recording& recording, 
   const Graph& graph = *model_->graph;
   pass_ = {.feed = &feed,
            .state = &state,
-           .tokens = static_cast<int64_t>(feed.ids.size()),
-           .asked = graph.logits == no_node ? 0 : feed.logits_end - feed.logits_begin,
-           .past = feed.past};
+           .sizes = {.tokens = static_cast<int64_t>(feed.ids.size()),
+                     .past = feed.past,
+                     .asked = graph.logits == no_node ? 0 : feed.logits_end - feed.logits_begin,
+                     .source = feed.source_tokens},
+           .source_runs = !feed.source.empty()};
   // What to go back to on failure: an entry that was not there before has no number.
   std::map<NodeId, int64_t> state_rows, recording_rows;
   for (const auto& [id, rows] : state) state_rows[id] = rows.rows();
@@ -140,8 +148,13 @@ Result<void> CpuPlan::run(const Feed& feed, State& state, Recording& recording, 
 
   Result<void> ran = reserve();
   if (ran) ran = run_nodes(feed, recording, out);
+  const int64_t seen = pass_.sizes.past + pass_.sizes.tokens;
   pass_ = {};
-  if (ran) return ran;
+  if (ran) {
+    for (const Node& n : graph.nodes)
+      if (n.op == Op::cache) forget_unseen(n, feed.masks, seen, state.at(n.id));
+    return ran;
+  }
   const auto restore = [](std::map<NodeId, PagedRows>& all, const std::map<NodeId, int64_t>& before) {
     std::erase_if(all, [&](const auto& entry) { return !before.contains(entry.first); });
     for (auto& [id, rows] : all) rows.truncate(before.at(id));
@@ -154,7 +167,7 @@ Result<void> CpuPlan::run(const Feed& feed, State& state, Recording& recording, 
 Result<void> CpuPlan::run_nodes(const Feed& feed, Recording& recording, Output& out) {
   const Graph& graph = *model_->graph;
   const auto width_of = [&](NodeId id) { return id == no_node ? 0 : static_cast<size_t>(row_width(node(id))); };
-  out.logits.resize(static_cast<size_t>(pass_.asked) * width_of(graph.logits));
+  out.logits.resize(static_cast<size_t>(pass_.sizes.asked) * width_of(graph.logits));
   out.pooled.resize(width_of(graph.pooled));
   out.node_ms.assign(graph.nodes.size(), 0.f);
   pass_.logits = out.logits.data();
@@ -165,7 +178,7 @@ Result<void> CpuPlan::run_nodes(const Feed& feed, Recording& recording, Output& 
       if (feed.progress->cancelled) return Error{"cancelled", Fault::Ours};
       feed.progress->fraction = static_cast<float>(n.id) / static_cast<float>(graph.nodes.size());
     }
-    if (n.head && pass_.asked == 0) continue;
+    if (!runs(n)) continue;
     const auto start = Clock::now();
     if (auto ran = run_node(n); !ran) return ran;
     if (recorded_[static_cast<size_t>(n.id)])
@@ -184,7 +197,7 @@ Result<void> CpuPlan::head(const PagedRows& last_hidden, int64_t begin, int64_t 
   const int64_t vocab = row_width(node(graph.logits));
   for (int64_t first = begin; first < end; first += head_rows) {
     const int64_t last = std::min(end, first + head_rows);
-    pass_ = {.asked = last - first, .logits = out + (first - begin) * vocab};
+    pass_ = {.sizes = {.asked = last - first}, .logits = out + (first - begin) * vocab};
     if (auto room = reserve(); !room) return room;
     for (const Node& n : graph.nodes) {
       if (!n.head) continue;
@@ -220,7 +233,31 @@ Result<void> CpuPlan::run_node(const Node& n) {
       break;
     case Op::cache:
       return run_cache(n);
+    case Op::rotary:
+      run_rotary(n);
+      break;
+    case Op::concat:
+      run_concat(n);
+      break;
+    case Op::relative_bias:
+    case Op::alibi_bias:
+      run_bias(n);
+      break;
+    case Op::sinusoid:
+      run_sinusoid(n);
+      break;
+    case Op::latent_query:
+    case Op::latent_value:
+    case Op::expand_keys:
+    case Op::expand_values:
+      run_latent(n);
+      break;
     case Op::add:
+    case Op::mul:
+    case Op::scale:
+    case Op::softcap:
+    case Op::rms_norm:
+    case Op::silu:
     case Op::layer_norm:
     case Op::gelu_erf:
     case Op::gelu_tanh:
@@ -234,7 +271,7 @@ Result<void> CpuPlan::run_node(const Node& n) {
       break;
     case Op::first_row:
     case Op::take_rows: {
-      const int64_t first = n.op == Op::first_row ? 0 : pass_.feed->logits_begin - pass_.past;
+      const int64_t first = n.op == Op::first_row ? 0 : pass_.feed->logits_begin - pass_.sizes.past;
       assert(first >= 0 && first + rows(n.id) <= rows(n.inputs[0]));
       const size_t bytes = static_cast<size_t>(rows(n.id) * row_width(n)) * sizeof(float);
       std::memcpy(target(n.id), values(n.inputs[0]) + first * row_width(n), bytes);
@@ -243,145 +280,18 @@ Result<void> CpuPlan::run_node(const Node& n) {
   return {};
 }
 
-template <class F>
-void CpuPlan::over_rows(int64_t rows, int64_t width, F f) {
-  const int64_t piece = std::max<int64_t>(1, row_piece_floats / width);
-  machine_.pool->each(pieces_of(rows, piece), [&](int64_t i, int) { f(i * piece, std::min(rows, (i + 1) * piece)); });
-}
-
-void CpuPlan::run_ids() {
-  positions_.resize(static_cast<size_t>(pass_.tokens));
-  std::iota(positions_.begin(), positions_.end(), static_cast<int32_t>(pass_.past));
-  segments_.assign(static_cast<size_t>(pass_.tokens), 0);
-  const auto& given = pass_.feed->segments;
-  assert(given.empty() || given.size() == segments_.size());
-  std::ranges::copy(given, segments_.begin());
-  spans_.clear();
-}
-
-void CpuPlan::run_embedding(const Node& n) {
-  const Op source = node(n.inputs[0]).op;
-  const int32_t* ids = source == Op::tokens      ? pass_.feed->ids.data()
-                       : source == Op::positions ? positions_.data()
-                                                 : segments_.data();
-  const WeightMatrix table = matrix(n);
-  for (int64_t t = 0; t < pass_.tokens; ++t) assert(ids[t] >= 0 && ids[t] < table.rows);
-  float* out = target(n.id);
-  over_rows(pass_.tokens, table.cols, [&](int64_t begin, int64_t end) {
-    machine_.kernels->embedding(table, ids + begin, end - begin, out + begin * table.cols);
-  });
-}
-
-void CpuPlan::run_values(const Node& n) {
-  const KernelTable& kernels = *machine_.kernels;
-  const int64_t width = row_width(n);
-  const float* x = values(n.inputs[0]);
-  const float* other = n.op == Op::add ? values(n.inputs[1]) : nullptr;
-  const float *gain = vector(n, 0), *bias = vector(n, 1);
-  float* out = target(n.id);
-  over_rows(rows(n.id), width, [&](int64_t begin, int64_t end) {
-    const int64_t at = begin * width, count = (end - begin) * width;
-    switch (n.op) {
-      case Op::add:
-        return kernels.add(x + at, other + at, count, out + at);
-      case Op::layer_norm:
-        return kernels.layer_norm(x + at, gain, bias, n.params.eps, end - begin, width, out + at);
-      case Op::gelu_erf:
-        return kernels.gelu_erf(x + at, count, out + at);
-      case Op::gelu_tanh:
-        return kernels.gelu_tanh(x + at, count, out + at);
-      case Op::relu:
-        return kernels.relu(x + at, count, out + at);
-      case Op::tanh:
-        return kernels.tanh(x + at, count, out + at);
-      default:
-        return kernels.unit_length(x + at, end - begin, width, out + at);
-    }
-  });
-}
-
-void CpuPlan::run_linear(const Node& n) {
-  const KernelTable& kernels = *machine_.kernels;
-  const WeightMatrix w = matrix(n);
-  const int64_t n_rows = rows(n.id);
-  const float *x = values(n.inputs[0]), *bias = vector(n, 1);
-  float* y = target(n.id);
-  if (n_rows <= few_rows) {
-    const int64_t outs = few_outs(w);
-    return machine_.pool->each(pieces_of(w.rows, outs), [&](int64_t i, int) {
-      kernels.linear_few(x, n_rows, w, bias, i * outs, std::min(w.rows, (i + 1) * outs), y);
-    });
-  }
-  const int64_t across = pieces_of(w.rows, many_outs);
-  machine_.pool->each(across * pieces_of(n_rows, many_rows), [&](int64_t i, int worker) {
-    const int64_t row = i / across * many_rows, out = i % across * many_outs;
-    kernels.linear_many(x + row * w.cols, std::min(many_rows, n_rows - row), w, bias, out,
-                        std::min(w.rows, out + many_outs), y + row * w.rows, worker_scratch(worker));
-  });
-}
-
-Result<void> CpuPlan::run_cache(const Node& n) {
-  auto [entry, fresh] =
-      pass_.state->try_emplace(n.id, machine_.arena, static_cast<size_t>(row_width(n)) * sizeof(float));
-  PagedRows& cache = entry->second;
-  assert(cache.rows() == pass_.past);
-  if (auto grown = cache.grow(pass_.tokens); !grown) return grown;
-  cache.scatter(pass_.past, pass_.past + pass_.tokens, values(n.inputs[0]));
-  return {};
-}
-
-AllowedKeys CpuPlan::allowed_keys(int mask_slot) {
-  const MaskRule& rule = pass_.feed->masks[static_cast<size_t>(mask_slot)];
-  const auto [entry, fresh] = spans_.try_emplace(mask_slot, rule, pass_.past, pass_.tokens, pass_.past + pass_.tokens);
-  return entry->second.keys(rule);
-}
-
-/// Keys or values as pages of attend_page rows: the cache's own, or this pass's rows in scratch.
-void CpuPlan::page_table(NodeId id, std::vector<const float*>& pages) const {
-  static_assert(page_rows == attend_page);
-  pages.clear();
-  if (layout_.places[static_cast<size_t>(id)].home == Home::Cache) {
-    for (const auto& page : pass_.state->at(id).pages()) pages.push_back(reinterpret_cast<const float*>(page->host));
-    return;
-  }
-  assert(pass_.past == 0);  // without a cache, earlier tokens are gone
-  for (int64_t row = 0; row < pass_.tokens; row += page_rows) pages.push_back(values(id) + row * row_width(node(id)));
-}
-
-void CpuPlan::run_attend(const Node& n) {
-  page_table(n.inputs[1], k_pages_);
-  page_table(n.inputs[2], v_pages_);
-  const Attention attention{.q = values(n.inputs[0]),
-                            .k_pages = k_pages_.data(),
-                            .v_pages = v_pages_.data(),
-                            .past = pass_.past,
-                            .keys = pass_.past + pass_.tokens,
-                            .heads = n.params.heads,
-                            .kv_heads = n.params.kv_heads,
-                            .head_dim = n.params.head_dim,
-                            .scale = n.params.scale,
-                            .allowed = allowed_keys(n.params.mask_slot),
-                            .context = target(n.id),
-                            .lse = scratch_.data() + lse_at_};
-  // Later queries of a causal mask see more keys: the longest pieces go first.
-  const int64_t heads = n.params.heads, blocks = pieces_of(pass_.tokens, attend_queries);
-  const auto piece = [&](int64_t i, int worker) {
-    const int64_t begin = (blocks - 1 - i / heads) * attend_queries,
-                  end = std::min(pass_.tokens, begin + attend_queries);
-    machine_.kernels->attend(attention, i % heads, begin, end, worker_scratch(worker));
-  };
-  if (pass_.tokens * attention.keys * row_width(n) >= least_shared_attention)
-    return machine_.pool->each(blocks * heads, piece);
-  for (int64_t i = 0; i < blocks * heads; ++i) piece(i, 0);
-}
-
+/// The rows that this pass made: all of a node's, or those after the ones that were there before.
 Result<void> CpuPlan::record(NodeId id, Recording& recording) {
   const Node& n = node(id);
-  auto [entry, fresh] = recording.try_emplace(id, machine_.arena, static_cast<size_t>(row_width(n)) * sizeof(float));
+  const int64_t width = row_width(n);
+  auto [entry, fresh] = recording.try_emplace(id, machine_.arena, static_cast<size_t>(width) * sizeof(float));
   PagedRows& kept = entry->second;
-  const int64_t before = kept.rows();
-  if (auto grown = kept.grow(pass_.tokens); !grown) return grown;
-  kept.scatter(before, before + pass_.tokens, n.op == Op::lse ? scratch_.data() + lse_at_ : values(id));
+  const int64_t before = kept.rows(), old = row_axis(n).law == Law::Past ? before : 0, made = rows(id) - old;
+  const float* from =
+      n.op == Op::lse ? scratch_.data() + lse_at_ : values(n.op == Op::cache ? n.inputs[0] : id) + old * width;
+  const int64_t count = n.op == Op::cache ? rows(n.inputs[0]) : made;
+  if (auto grown = kept.grow(count); !grown) return grown;
+  kept.scatter(before, before + count, from);
   return {};
 }
 

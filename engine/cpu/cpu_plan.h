@@ -9,6 +9,8 @@
 
 namespace cutaway {
 
+inline constexpr int64_t many_outs = 192;  // outputs of a linear that one thread makes at a time, when rows are many
+
 /// What every plan of one backend shares.
 struct CpuMachine {
   const KernelTable* kernels;
@@ -44,11 +46,13 @@ class CpuPlan final : public Plan {
   struct Pass {
     const Feed* feed = nullptr;  // null when only the head runs
     State* state = nullptr;
-    int64_t tokens = 0, asked = 0, past = 0;
+    PassSizes sizes;
+    bool source_runs = false;  // the encoder's text comes with this pass
     float *logits = nullptr, *pooled = nullptr;
   };
   const Node& node(NodeId id) const { return (*model_->graph)[id]; }
-  int64_t rows(NodeId id) const { return rows_of(node(id), pass_.tokens, pass_.asked); }
+  int64_t rows(NodeId id) const { return rows_of(node(id), pass_.sizes); }
+  bool runs(const Node&) const;
   const float* values(NodeId) const;  // rows that an input made
   float* target(NodeId) const;        // where a node's rows go
   WeightMatrix matrix(const Node&) const;
@@ -63,8 +67,14 @@ class CpuPlan final : public Plan {
   void run_linear(const Node&);
   void run_attend(const Node&);
   void run_values(const Node&);
+  void run_rotary(const Node&);
+  void run_concat(const Node&);
+  void run_bias(const Node&);
+  void run_sinusoid(const Node&);
+  void run_latent(const Node&);
+  const std::vector<int32_t>& positions_of(const Node&);
   Result<void> record(NodeId, Recording&);
-  AllowedKeys allowed_keys(int mask_slot);
+  AllowedKeys allowed_keys(const Node& attend);
   void page_table(NodeId, std::vector<const float*>&) const;
   float* worker_scratch(int worker) const { return scratch_.data() + workers_at_ + worker * worker_floats_; }
   /// f(first row, one past the last) over pieces of rows that are worth a thread's while.
@@ -79,9 +89,15 @@ class CpuPlan final : public Plan {
   Pass pass_;
   Scratch scratch_;               // slots, then row log-sum-exps, then one part a worker
   std::vector<int64_t> slot_at_;  // first float of each slot
-  int64_t lse_at_ = 0, workers_at_ = 0, worker_floats_ = 0;
+  int64_t lse_at_ = 0, gather_at_ = 0, workers_at_ = 0, worker_floats_ = 0;
   std::vector<int32_t> positions_, segments_;
-  std::map<int, AllowedSpans> spans_;  // by mask slot
+  struct SpanKey {
+    int slot;
+    Counts queries, keys;
+    auto operator<=>(const SpanKey&) const = default;
+  };
+  std::map<SpanKey, AllowedSpans> spans_;
+  std::map<std::pair<int, Counts>, std::vector<float>> turns_;  // cos and sin, by rope and stream
   std::vector<const float*> k_pages_, v_pages_;
 };
 

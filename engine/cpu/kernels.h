@@ -27,16 +27,25 @@ struct AllowedKeys {
   int64_t words_per_row = 0, bit_queries = 0, bit_keys = 0;  // a cell outside this area is as begin and end say
 };
 
+/// What becomes of a score before the mask: c tanh(s / c), then a number by head and distance is added.
+struct ScoreShape {
+  float softcap = 0;            // 0: none
+  const float* bias = nullptr;  // null, or (heads, bias_stride): entry key - query + bias_zero
+  int64_t bias_stride = 0, bias_zero = 0;
+};
+
 /// One attention node of one pass: T queries at positions past .. past + T - 1 over `keys` keys.
 struct Attention {
   const float* q = nullptr;               // (T, heads * head_dim)
   const float* const* k_pages = nullptr;  // pages of attend_page rows of (kv_heads * head_dim)
-  const float* const* v_pages = nullptr;
+  const float* const* v_pages = nullptr;  // pages of attend_page rows of (kv_heads * v_stride)
   int64_t past = 0, keys = 0;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t value_dim = 0, v_stride = 0;  // the first value_dim of a head's v_stride values are summed
   float scale = 1;
+  ScoreShape shape;
   AllowedKeys allowed;
-  float* context = nullptr;  // (T, heads * head_dim)
+  float* context = nullptr;  // (T, heads * value_dim)
   float* lse = nullptr;      // (T, heads), natural log; -inf for a query that sees nothing
 };
 
@@ -48,6 +57,7 @@ struct AttentionWeights {
   int64_t keys = 0;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
+  ScoreShape shape;
   AllowedKeys allowed;  // begin[0] and end[0] are those of the first query asked for
   float masked = -1;    // what stands for a weight where there is none
 };
@@ -58,9 +68,9 @@ inline constexpr int64_t attend_keys = 128;    // keys in a block
 inline constexpr int64_t few_rows = 8;         // up to here a linear reads each weight once, by dot products
 
 /// Floats of scratch that attend() needs.
-inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim) {
-  const int64_t block = attend_queries * (2 * head_dim + attend_keys + 4) + attend_keys * 2 * head_dim;
-  const int64_t row = keys + 2 * head_dim;
+inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim, int64_t value_dim) {
+  const int64_t block = (attend_queries + attend_keys) * (head_dim + value_dim) + attend_queries * (attend_keys + 4);
+  const int64_t row = keys + 2 * value_dim;
   return (block > row ? block : row) + 128;
 }
 /// Doubles of scratch that attention_weights() needs.
@@ -80,6 +90,15 @@ struct KernelTable {
   void (*embedding)(const WeightMatrix& table, const int32_t* ids, int64_t n, float* out);
   /// out = a + b; out may be a or b.
   void (*add)(const float* a, const float* b, int64_t n, float* out);
+  /// out = a * b; out may be a or b.
+  void (*mul)(const float* a, const float* b, int64_t n, float* out);
+  /// out = factor x; out may be x.
+  void (*scale)(const float* x, float factor, int64_t n, float* out);
+  /// out = cap tanh(x / cap); out may be x.
+  void (*softcap)(const float* x, float cap, int64_t n, float* out);
+  /// x / sqrt(mean(x^2) + eps) * (gain + offset) per group of `width` values; out may be x.
+  void (*rms_norm)(const float* x, const float* gain, float offset, float eps, int64_t groups, int64_t width,
+                   float* out);
   /// (x - mean) / sqrt(var + eps) * gain + bias per row, biased variance; bias may be null; out may be x.
   void (*layer_norm)(const float* x, const float* gain, const float* bias, float eps, int64_t rows, int64_t width,
                      float* out);
@@ -87,7 +106,12 @@ struct KernelTable {
   void (*gelu_erf)(const float* x, int64_t n, float* out);
   void (*gelu_tanh)(const float* x, int64_t n, float* out);
   void (*relu)(const float* x, int64_t n, float* out);
+  void (*silu)(const float* x, int64_t n, float* out);
   void (*tanh)(const float* x, int64_t n, float* out);
+  /// Turns pairs of each head of one row by the row's cos and sin, (2, half). The pair of k is begin + k and begin + k
+  /// + half, or 2k and 2k + 1 when interleaved. out may be x.
+  void (*rotary)(const float* x, const float* cos_sin, int64_t heads, int64_t head_dim, int64_t begin, int64_t half,
+                 bool interleaved, float* out);
   /// e^x, n values, relative error below 2e-7; 0 below -87.3, finite above 88.
   void (*exp)(const float* x, int64_t n, float* out);
   /// y[t][o] = x[t] . w[o] + bias[o] for t < rows and o in [out_begin, out_end). x: (rows, w.cols), y: (rows, w.rows).
@@ -96,10 +120,15 @@ struct KernelTable {
   /// The same through matrix products. scratch: linear_scratch() floats.
   void (*linear_many)(const float* x, int64_t rows, const WeightMatrix& w, const float* bias, int64_t out_begin,
                       int64_t out_end, float* y, float* scratch);
-  /// softmax(scale q k^T | allowed) v of one head and queries [q_begin, q_end) of the pass, at most attend_queries.
-  /// A masked key enters neither maximum nor sum; a query without keys gets context 0 and lse -inf.
+  /// y[t] = x[t] W^T, or x[t] W when transposed, with W the rows [row_begin, row_begin + rows_used) of w; x and y have
+  /// rows of their own strides. scratch: rows_used * w.cols floats unless w is F32.
+  void (*head_product)(const float* x, int64_t x_stride, int64_t rows, const WeightMatrix& w, int64_t row_begin,
+                       int64_t rows_used, bool transposed, float* y, int64_t y_stride, float* scratch);
+  /// softmax(shape(scale q k^T) | allowed) v of one head and queries [q_begin, q_end) of the pass, at most
+  /// attend_queries. A masked key enters neither maximum nor sum; a query without keys gets context 0 and lse -inf.
   void (*attend)(const Attention&, int64_t head, int64_t q_begin, int64_t q_end, float* scratch);
-  /// e^(scale q k^T - lse) of one head for queries [q_begin, q_end), at most attend_queries: out is (queries, keys).
+  /// e^(shape(scale q k^T) - lse) of one head for queries [q_begin, q_end), at most attend_queries: out is (queries,
+  /// keys).
   void (*attention_weights)(const AttentionWeights&, int64_t head, int64_t q_begin, int64_t q_end, float* out,
                             double* scratch);
   /// Mean over rows, (width).

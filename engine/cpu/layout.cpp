@@ -6,13 +6,16 @@
 namespace cutaway {
 namespace {
 
-/// The axis that counts rows: the first of (T, D), the second of (H, T, Dh) and of an lse (H, T).
-const Size& row_axis(const Node& node) { return node.shape[node.shape[0].counts == Counts::Heads ? 1 : 0]; }
-
 /// Value by value or row by row: the output may overwrite the input.
 bool works_in_place(Op op) {
   switch (op) {
     case Op::add:
+    case Op::mul:
+    case Op::scale:
+    case Op::softcap:
+    case Op::rms_norm:
+    case Op::rotary:
+    case Op::silu:
     case Op::layer_norm:
     case Op::gelu_erf:
     case Op::gelu_tanh:
@@ -25,40 +28,34 @@ bool works_in_place(Op op) {
   }
 }
 
-Slot need_of(const Node& node) {
-  const int64_t width = row_width(node);
-  switch (row_axis(node).law) {
-    case Law::T:
-      return {.per_token = width};
-    case Law::Asked:
-      return {.per_asked_row = width};
-    default:
-      return {.once = width * row_axis(node).n};
-  }
+int64_t rows_on(const Size& axis, const PassSizes& sizes) {
+  if (axis.law == Law::Asked) return sizes.asked;
+  if (axis.law == Law::Window)
+    return sizes.past + sizes.tokens;  // rows keep their numbers when older ones are forgotten
+  return axis.counts == Counts::EncoderTokens ? axis.at(0, sizes.source) : axis.at(sizes.past, sizes.tokens);
 }
 
 class Slots {
  public:
   explicit Slots(std::vector<Slot>& slots) : slots_(slots) {}
 
-  /// The free slot that wastes least, or a new one.
-  int take(const Slot& need) {
+  /// A free slot that nodes of such rows use already, the best fitting of them; else any free one; else a new one.
+  int take(const Size& axis, int64_t width) {
     const auto misfit = [&](int i) {
-      const Slot& slot = slots_[static_cast<size_t>(i)];
-      return std::abs(slot.per_token - need.per_token) + std::abs(slot.per_asked_row - need.per_asked_row) +
-             std::abs(slot.once - need.once);
+      int64_t best = INT64_MAX;
+      for (const auto& [rows, wide] : slots_[static_cast<size_t>(i)].takers)
+        if (rows == axis) best = std::min(best, std::abs(wide - width));
+      return best;
     };
     const auto best = std::ranges::min_element(free_, {}, misfit);
     int taken = static_cast<int>(slots_.size());
     if (best == free_.end()) {
-      slots_.push_back(need);
+      slots_.emplace_back();
     } else {
       taken = *best;
       free_.erase(best);
     }
-    Slot& slot = slots_[static_cast<size_t>(taken)];
-    slot = {std::max(slot.per_token, need.per_token), std::max(slot.per_asked_row, need.per_asked_row),
-            std::max(slot.once, need.once)};
+    slots_[static_cast<size_t>(taken)].takers.emplace_back(axis, width);
     return taken;
   }
   void give_back(int slot) { free_.push_back(slot); }
@@ -70,17 +67,16 @@ class Slots {
 
 }  // namespace
 
-int64_t Slot::floats(int64_t tokens, int64_t asked) const {
-  return std::max({per_token * tokens, per_asked_row * asked, once});
+int64_t Slot::floats(const PassSizes& sizes) const {
+  int64_t most = 0;
+  for (const auto& [axis, width] : takers) most = std::max(most, rows_on(axis, sizes) * width);
+  return most;
 }
 
 bool is_view(Op op) { return op == Op::split_heads || op == Op::merge_heads; }
 bool is_answer(Op op) { return op == Op::lse || op == Op::mask || op == Op::probs; }
 
-int64_t rows_of(const Node& node, int64_t tokens, int64_t asked) {
-  const Size& axis = row_axis(node);
-  return axis.law == Law::Asked ? asked : axis.at(0, tokens);
-}
+int64_t rows_of(const Node& node, const PassSizes& sizes) { return rows_on(row_axis(node), sizes); }
 
 Layout layout_of(const Graph& graph) {
   Layout layout;
@@ -126,7 +122,7 @@ Layout layout_of(const Graph& graph) {
       place.home = Home::Pooled;
     } else {
       place.home = Home::Scratch;
-      place.slot = slots.take(need_of(node));
+      place.slot = slots.take(row_axis(node), row_width(node));
       if (last_reader[static_cast<size_t>(node.id)] == no_node) slots.give_back(place.slot);
     }
     if (!works_in_place(node.op)) release_inputs();

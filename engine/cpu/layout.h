@@ -23,11 +23,18 @@ struct Place {
   int slot = -1;          // Scratch only
 };
 
+/// How much of everything one pass has.
+struct PassSizes {
+  int64_t tokens = 0, past = 0;  // of the decoder, or of the only stack
+  int64_t asked = 0;             // rows that somebody wants logits for
+  int64_t source = 0;            // tokens of the encoder's text, whether they run in this pass or ran before
+};
+
 /// A piece of scratch that nodes take in turns: room for the largest of them.
 struct Slot {
-  int64_t per_token = 0, per_asked_row = 0, once = 0;  // floats
+  std::vector<std::pair<Size, int64_t>> takers;  // row axis and width in floats of every node that uses it
 
-  int64_t floats(int64_t tokens, int64_t asked) const;
+  int64_t floats(const PassSizes&) const;
 };
 
 struct Layout {
@@ -37,8 +44,7 @@ struct Layout {
 
 bool is_view(Op);
 bool is_answer(Op);
-/// Rows of a node when a pass has that many tokens and so many rows were asked logits for.
-int64_t rows_of(const Node&, int64_t tokens, int64_t asked);
+int64_t rows_of(const Node&, const PassSizes&);
 Layout layout_of(const Graph&);
 
 }  // namespace cutaway

@@ -26,6 +26,14 @@ inline void forbid(const AllowedKeys& allowed, int64_t query, int64_t begin, int
     if (!(row[key / 32] >> (key % 32) & 1)) scores[key - begin] = minus_infinity;
 }
 
+/// What the shape makes of the scores of keys [begin, begin + n), n of them, for the query at that position.
+inline void shape_scores(const ScoreShape& shape, int64_t head, int64_t query, int64_t begin, int64_t n,
+                         float* scores) {
+  if (shape.softcap != 0) softcap(scores, shape.softcap, n, scores);
+  if (shape.bias && n > 0)
+    add(scores, shape.bias + head * shape.bias_stride + begin - query + shape.bias_zero, n, scores);
+}
+
 /// NaN when all are NaN.
 inline float row_max(const float* x, int64_t n) {
   Vec best = splat(minus_infinity);
@@ -62,18 +70,18 @@ inline void scale_row(float* x, int64_t n, float factor) {
 
 /// Writes one query's result: sums of weighted values divided by the sum of weights.
 inline void finish_row(const Attention& a, int64_t head, int64_t query, const float* values, float top, float total) {
-  float* context = a.context + (query * a.heads + head) * a.head_dim;
+  float* context = a.context + (query * a.heads + head) * a.value_dim;
   const bool empty = total == 0;
-  for (int64_t d = 0; d < a.head_dim; ++d) context[d] = empty ? 0.f : values[d] / total;
+  for (int64_t d = 0; d < a.value_dim; ++d) context[d] = empty ? 0.f : values[d] / total;
   a.lse[query * a.heads + head] = empty ? minus_infinity : top + __builtin_logf(total);
 }
 
 /// values[d] += sum of weight[j] v[j][d] over keys [begin, end), n columns from `column` on.
 inline void add_values(const Attention& a, const float* weight, int64_t begin, int64_t end, int64_t column,
                        float* values) {
-  const int64_t width = a.kv_heads * a.head_dim;
+  const int64_t width = a.kv_heads * a.v_stride;
   int64_t d = 0;
-  for (; d + 4 * lanes <= a.head_dim; d += 4 * lanes) {
+  for (; d + 4 * lanes <= a.value_dim; d += 4 * lanes) {
     Vec total[4] = {};
     for (int64_t j = begin; j < end; ++j) {
       const float* v = paged_row(a.v_pages, j, width, column + d);
@@ -83,13 +91,13 @@ inline void add_values(const Attention& a, const float* weight, int64_t begin, i
     }
     for (int k = 0; k < 4; ++k) store(values + d + k * lanes, total[k]);
   }
-  for (; d + lanes <= a.head_dim; d += lanes) {
+  for (; d + lanes <= a.value_dim; d += lanes) {
     Vec total{};
     for (int64_t j = begin; j < end; ++j)
       total = mul_add(splat(weight[j - begin]), load(paged_row(a.v_pages, j, width, column + d)), total);
     store(values + d, total);
   }
-  for (; d < a.head_dim; ++d) {
+  for (; d < a.value_dim; ++d) {
     values[d] = 0;
     for (int64_t j = begin; j < end; ++j) values[d] += weight[j - begin] * *paged_row(a.v_pages, j, width, column + d);
   }
@@ -98,7 +106,8 @@ inline void add_values(const Attention& a, const float* weight, int64_t begin, i
 /// One query. scratch: scores of its keys, then the sums of values.
 void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch) {
   const int64_t begin = a.allowed.begin[query], end = a.allowed.end[query], keys = end - begin;
-  const int64_t width = a.kv_heads * a.head_dim, column = head / (a.heads / a.kv_heads) * a.head_dim;
+  const int64_t group = head / (a.heads / a.kv_heads);
+  const int64_t width = a.kv_heads * a.head_dim, column = group * a.head_dim;
   const float* q = a.q + (query * a.heads + head) * a.head_dim;
   float* scores = scratch;
   float* values = scratch + (a.keys + 15) / 16 * 16;
@@ -111,39 +120,42 @@ void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch)
     four_dots<WeightType::F32, 1>(q, 0, k, a.head_dim, 0, scores + (j - begin), 0);
   }
   scale_row(scores, keys, a.scale);
+  shape_scores(a.shape, head, a.past + query, begin, keys, scores);
   forbid(a.allowed, a.past + query, begin, end, scores);
   const float top = keys > 0 ? row_max(scores, keys) : minus_infinity;
   if (top == minus_infinity) return finish_row(a, head, query, values, top, 0.f);
   const float total = exp_row(scores, keys, top);
-  add_values(a, scores, begin, end, column, values);
+  add_values(a, scores, begin, end, group * a.v_stride, values);
   finish_row(a, head, query, values, top, total);
 }
 
 /// The memory of one block, carved from scratch.
 struct AttendBlock {
-  float *q, *k, *v;    // (attend_queries, Dh) times scale, (attend_keys, Dh) twice
+  float *q, *k, *v;    // (attend_queries, Dh) times scale, (attend_keys, Dh), (attend_keys, Dv)
   float* weights;      // (attend_queries, attend_keys): scores, then e^(score - top)
-  float* values;       // (attend_queries, Dh): sums of weighted values so far
+  float* values;       // (attend_queries, Dv): sums of weighted values so far
   float *top, *total;  // (attend_queries): largest score and sum of weights so far
 
-  AttendBlock(float* scratch, int64_t head_dim) {
+  AttendBlock(float* scratch, int64_t head_dim, int64_t value_dim) {
     weights = scratch;
     top = weights + attend_queries * attend_keys;
     total = top + attend_queries;
     q = total + attend_queries;
     values = q + attend_queries * head_dim;
-    k = values + attend_queries * head_dim;
+    k = values + attend_queries * value_dim;
     v = k + attend_keys * head_dim;
   }
 };
 
 /// Softmax of one row of the block over keys [first, last), of which the query sees [begin, end); rescales its sums.
-inline void soften_row(const Attention& a, AttendBlock& block, int64_t i, int64_t query, int64_t first, int64_t last) {
+inline void soften_row(const Attention& a, AttendBlock& block, int64_t head, int64_t i, int64_t query, int64_t first,
+                       int64_t last) {
   float* weights = block.weights + i * attend_keys;
   int64_t begin = a.allowed.begin[query], end = a.allowed.end[query];
   begin = begin < first ? first : begin > last ? last : begin;
   end = end > last ? last : end < begin ? begin : end;
   float* seen = weights + (begin - first);
+  shape_scores(a.shape, head, a.past + query, begin, end - begin, seen);
   forbid(a.allowed, a.past + query, begin, end, seen);
   const float block_top = end > begin ? row_max(seen, end - begin) : minus_infinity;
   const float top = block_top > block.top[i] ? block_top : block.top[i];
@@ -157,42 +169,44 @@ inline void soften_row(const Attention& a, AttendBlock& block, int64_t i, int64_
   if (top > block.top[i]) {
     const float shrink = exp(splat(block.top[i] - top))[0];
     block.total[i] *= shrink;
-    scale_row(block.values + i * a.head_dim, a.head_dim, shrink);
+    scale_row(block.values + i * a.value_dim, a.value_dim, shrink);
     block.top[i] = top;
   }
   block.total[i] += total;
 }
 
 void attend_block(const Attention& a, int64_t head, int64_t q_begin, int64_t q_end, float* scratch) {
-  const int64_t dim = a.head_dim, queries = q_end - q_begin, width = a.kv_heads * dim;
-  const int64_t column = head / (a.heads / a.kv_heads) * dim;
-  AttendBlock block(scratch, dim);
+  const int64_t dim = a.head_dim, value_dim = a.value_dim, queries = q_end - q_begin;
+  const int64_t group = head / (a.heads / a.kv_heads);
+  AttendBlock block(scratch, dim, value_dim);
   int64_t first_key = a.keys, last_key = 0;  // what any of these queries sees
   for (int64_t i = 0; i < queries; ++i) {
     const int64_t query = q_begin + i;
     const float* q = a.q + (query * a.heads + head) * dim;
     for (int64_t d = 0; d < dim; ++d) block.q[i * dim + d] = q[d] * a.scale;
-    for (int64_t d = 0; d < dim; ++d) block.values[i * dim + d] = 0;
+    for (int64_t d = 0; d < value_dim; ++d) block.values[i * value_dim + d] = 0;
     block.top[i] = minus_infinity;
     block.total[i] = 0;
     if (a.allowed.begin[query] < first_key) first_key = a.allowed.begin[query];
     if (a.allowed.end[query] > last_key) last_key = a.allowed.end[query];
   }
-  for (int64_t first = first_key / attend_keys * attend_keys; first < last_key; first += attend_keys) {
+  for (int64_t first = first_key / attend_page * attend_page; first < last_key; first += attend_keys) {
     const int64_t last = first + attend_keys < last_key ? first + attend_keys : last_key, keys = last - first;
     for (int64_t j = 0; j < keys; ++j) {
-      const size_t bytes = static_cast<size_t>(dim) * sizeof(float);
-      __builtin_memcpy(block.k + j * dim, paged_row(a.k_pages, first + j, width, column), bytes);
-      __builtin_memcpy(block.v + j * dim, paged_row(a.v_pages, first + j, width, column), bytes);
+      const float* k = paged_row(a.k_pages, first + j, a.kv_heads * dim, group * dim);
+      const float* v = paged_row(a.v_pages, first + j, a.kv_heads * a.v_stride, group * a.v_stride);
+      __builtin_memcpy(block.k + j * dim, k, static_cast<size_t>(dim) * sizeof(float));
+      __builtin_memcpy(block.v + j * value_dim, v, static_cast<size_t>(value_dim) * sizeof(float));
     }
     Rows weights(block.weights, queries, keys, Stride(attend_keys));
     weights.noalias() =
         ConstRows(block.q, queries, dim, Stride(dim)) * ConstRows(block.k, keys, dim, Stride(dim)).transpose();
-    for (int64_t i = 0; i < queries; ++i) soften_row(a, block, i, q_begin + i, first, last);
-    Rows(block.values, queries, dim, Stride(dim)).noalias() += weights * ConstRows(block.v, keys, dim, Stride(dim));
+    for (int64_t i = 0; i < queries; ++i) soften_row(a, block, head, i, q_begin + i, first, last);
+    Rows(block.values, queries, value_dim, Stride(value_dim)).noalias() +=
+        weights * ConstRows(block.v, keys, value_dim, Stride(value_dim));
   }
   for (int64_t i = 0; i < queries; ++i)
-    finish_row(a, head, q_begin + i, block.values + i * dim, block.top[i], block.total[i]);
+    finish_row(a, head, q_begin + i, block.values + i * value_dim, block.top[i], block.total[i]);
 }
 
 void attend(const Attention& a, int64_t head, int64_t q_begin, int64_t q_end, float* scratch) {

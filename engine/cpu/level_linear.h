@@ -93,3 +93,20 @@ void linear_many(const float* x, int64_t rows, const WeightMatrix& w, const floa
   Rows out(y + out_begin, rows, outs, Stride(w.rows));
   out.noalias() += ConstRows(x, rows, in, Stride(in)) * ConstRows(panel, outs, in, Stride(in)).transpose();
 }
+
+void head_product(const float* x, int64_t x_stride, int64_t rows, const WeightMatrix& w, int64_t row_begin,
+                  int64_t rows_used, bool transposed, float* y, int64_t y_stride, float* scratch) {
+  const int64_t cols = w.cols;
+  const float* panel = static_cast<const float*>(w.data) + row_begin * cols;  // (rows_used, cols)
+  if (w.type != WeightType::F32) {
+    decode(w, row_begin * cols, rows_used * cols, scratch);
+    panel = scratch;
+  }
+  const int64_t in = transposed ? rows_used : cols, out = transposed ? cols : rows_used;
+  const ConstRows from(x, rows, in, Stride(x_stride)), weights(panel, rows_used, cols, Stride(cols));
+  Rows to(y, rows, out, Stride(y_stride));
+  if (transposed)
+    to.noalias() = from * weights;
+  else
+    to.noalias() = from * weights.transpose();
+}

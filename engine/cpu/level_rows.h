@@ -55,6 +55,43 @@ void add(const float* a, const float* b, int64_t n, float* out) {
   for (; i < n; ++i) out[i] = a[i] + b[i];
 }
 
+void mul(const float* a, const float* b, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(out + i, load(a + i) * load(b + i));
+  for (; i < n; ++i) out[i] = a[i] * b[i];
+}
+
+void scale_values(const float* x, float factor, int64_t n, float* out) {
+  map_values(x, n, out, [=](Vec z) { return z * factor; });
+}
+
+/// z sigma(z). Below -87 the exponential ends at a number so large that the quotient is zero all the same.
+void silu(const float* x, int64_t n, float* out) {
+  map_values(x, n, out, [](Vec z) { return z / (1.f + exp(-z)); });
+}
+
+void softcap(const float* x, float cap, int64_t n, float* out) {
+  scale_values(x, 1 / cap, n, out);
+  tanh_values(out, n, out);
+  scale_values(out, cap, n, out);
+}
+
+void rotary(const float* x, const float* cos_sin, int64_t heads, int64_t head_dim, int64_t begin, int64_t half,
+            bool interleaved, float* out) {
+  const float *cos = cos_sin, *sin = cos_sin + half;
+  const int64_t step = interleaved ? 2 : 1, apart = interleaved ? 1 : half;
+  for (int64_t head = 0; head < heads; ++head, x += head_dim, out += head_dim) {
+    for (int64_t d = 0; d < begin; ++d) out[d] = x[d];
+    for (int64_t d = begin + 2 * half; d < head_dim; ++d) out[d] = x[d];
+    for (int64_t k = 0; k < half; ++k) {
+      const int64_t i = begin + k * step, j = i + apart;
+      const float a = x[i], b = x[j];
+      out[i] = a * cos[k] - b * sin[k];
+      out[j] = b * cos[k] + a * sin[k];
+    }
+  }
+}
+
 /// Sum of f(x[i], i) in `lanes` partial sums.
 template <class F>
 inline float sum_values(const float* x, int64_t n, F f) {
@@ -81,6 +118,16 @@ void layer_norm(const float* x, const float* gain, const float* bias, float eps,
       store(out + i, bias ? y + load(bias + i) : y);
     }
     for (; i < width; ++i) out[i] = (x[i] - mean) * scale * gain[i] + (bias ? bias[i] : 0.f);
+  }
+}
+
+void rms_norm(const float* x, const float* gain, float offset, float eps, int64_t groups, int64_t width, float* out) {
+  for (int64_t group = 0; group < groups; ++group, x += width, out += width) {
+    const float mean = sum_values(x, width, [](Vec v) { return v * v; }) / static_cast<float>(width);
+    const float scale = 1.f / __builtin_sqrtf(mean + eps);
+    int64_t i = 0;
+    for (; i + lanes <= width; i += lanes) store(out + i, load(x + i) * scale * (load(gain + i) + offset));
+    for (; i < width; ++i) out[i] = x[i] * scale * (gain[i] + offset);
   }
 }
 

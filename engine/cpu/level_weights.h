@@ -16,9 +16,23 @@ inline DVec mul_add(DVec a, DVec b, DVec c) {
 #endif
 }
 
-/// Scores of 4 queries and 2 registers of keys: out[r][j] = scale q[r] . k[j] - lse[r]. q: (4, dim), k: (dim,
-/// attend_keys).
-inline void score_tile(const double* q, const double* k, int64_t dim, double scale, const double* lse, float* out) {
+/// What the shape makes of the scores of one query and one register of keys, the first of which has that distance.
+inline DVec shaped(DVec score, const ScoreShape& shape, int64_t head, int64_t distance) {
+  for (int j = 0; j < wide; ++j) {
+    if (shape.softcap != 0) score[j] = shape.softcap * __builtin_tanh(score[j] / static_cast<double>(shape.softcap));
+    const int64_t entry = distance + j + shape.bias_zero;
+    if (shape.bias && entry >= 0 && entry < shape.bias_stride)  // registers reach beyond the last key
+      score[j] += static_cast<double>(shape.bias[head * shape.bias_stride + entry]);
+  }
+  return score;
+}
+
+/// Scores of 4 queries and 2 registers of keys: out[r][j] = shape(scale q[r] . k[j]) - lse[r]. q: (4, dim), k: (dim,
+/// attend_keys); the first key is `distance` after the first query.
+inline void score_tile(const AttentionWeights& a, int64_t head, const double* q, const double* k, int64_t distance,
+                       const double* lse, float* out) {
+  const int64_t dim = a.head_dim;
+  const bool plain = a.shape.softcap == 0 && !a.shape.bias;
   DVec total[4][2] = {};
   for (int64_t d = 0; d < dim; ++d) {
     DVec left, right;
@@ -32,7 +46,9 @@ inline void score_tile(const double* q, const double* k, int64_t dim, double sca
   }
   for (int r = 0; r < 4; ++r)
     for (int half = 0; half < 2; ++half) {
-      const NarrowVec score = __builtin_convertvector(total[r][half] * scale - lse[r], NarrowVec);
+      DVec scaled = total[r][half] * a.scale;
+      if (!plain) scaled = shaped(scaled, a.shape, head, distance - r + half * wide);
+      const NarrowVec score = __builtin_convertvector(scaled - lse[r], NarrowVec);
       __builtin_memcpy(out + r * attend_keys + half * wide, &score, sizeof score);
     }
 }
@@ -79,7 +95,8 @@ void attention_weights(const AttentionWeights& a, int64_t head, int64_t q_begin,
       for (int64_t d = 0; d < dim; ++d) k[d * attend_keys + j] = row[d];
     }
     for (int64_t i = 0; i < queries; i += 4) {
-      for (int64_t j = 0; j < keys; j += 2 * wide) score_tile(q + i * dim, k + j, dim, a.scale, lse + i, scores + j);
+      for (int64_t j = 0; j < keys; j += 2 * wide)
+        score_tile(a, head, q + i * dim, k + j, first + j - (q_begin + i), lse + i, scores + j);
       for (int64_t r = 0; r < 4 && i + r < queries; ++r)
         weigh_row(a, q_begin + i + r, i + r, first, last, scores + r * attend_keys, out + (i + r) * a.keys);
     }

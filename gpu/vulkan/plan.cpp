@@ -39,9 +39,38 @@ const char* activation_shader(Op op) {
   }
 }
 
+/// What the shaders can do; the rest runs on the CPU.
+bool has_shader(const Node& node) {
+  switch (node.op) {
+    case Op::attend:
+      return node.params.softcap == 0 && node.inputs.size() == 3 && node.params.value_dim == node.params.head_dim;
+    case Op::cache:
+      return keeps_all(node);
+    case Op::sinusoid:
+    case Op::mul:
+    case Op::scale:
+    case Op::softcap:
+    case Op::rms_norm:
+    case Op::silu:
+    case Op::rotary:
+    case Op::concat:
+    case Op::relative_bias:
+    case Op::alibi_bias:
+    case Op::latent_query:
+    case Op::latent_value:
+    case Op::expand_keys:
+    case Op::expand_values:
+      return false;
+    default:
+      return node.shape.empty() || stream_of(node) == Counts::DecoderTokens;
+  }
+}
+
 }  // namespace
 
 Result<void> VulkanPlan::supports(const Graph& graph) {
+  for (const Node& node : graph.nodes)
+    if (!has_shader(node)) return machine_error("vulkan has no shader for {} ({})", name_of(node.op), node.path);
   for (const Node& node : graph.nodes)
     if (node.op == Op::attend && node.params.head_dim > most_head_dim)
       return machine_error("{} has heads of {} numbers; the Vulkan backend holds at most {}", node.path,

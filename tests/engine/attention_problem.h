@@ -56,16 +56,24 @@ struct Problem {
   void run(const KernelTable& kernels, int64_t block) {
     context.assign(q.size(), 7.f);
     lse.assign(static_cast<size_t>(queries * heads), 7.f);
-    Attention a{q.data(),       k_pages.data(),
-                v_pages.data(), past,
-                keys,           heads,
-                kv_heads,       dim,
-                0.3f,           {begin.data(), end.data()},
-                context.data(), lse.data()};
+    Attention a{.q = q.data(),
+                .k_pages = k_pages.data(),
+                .v_pages = v_pages.data(),
+                .past = past,
+                .keys = keys,
+                .heads = heads,
+                .kv_heads = kv_heads,
+                .head_dim = dim,
+                .value_dim = dim,
+                .v_stride = dim,
+                .scale = 0.3f,
+                .allowed = {begin.data(), end.data()},
+                .context = context.data(),
+                .lse = lse.data()};
     if (rule.bits)
       a.allowed = {begin.data(),       end.data(),     rule.bits->words.data(), rule.bits->words_per_row(),
                    rule.bits->queries, rule.bits->keys};
-    Floats scratch(static_cast<size_t>(attend_scratch(keys, dim)), std::numeric_limits<float>::quiet_NaN());
+    Floats scratch(static_cast<size_t>(attend_scratch(keys, dim, dim)), std::numeric_limits<float>::quiet_NaN());
     for (int64_t head = 0; head < heads; ++head)
       for (int64_t first = 0; first < queries; first += block)
         kernels.attend(a, head, first, std::min(queries, first + block), scratch.data());

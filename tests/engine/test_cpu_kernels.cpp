@@ -283,16 +283,16 @@ class TestCpuKernels : public QObject {
             lse_pages.push_back(&lse_rows[static_cast<size_t>(row * heads)]);
           }
           const int64_t first = keys / 3, last = std::min(keys, first + attend_queries);
-          AttentionWeights a{q_pages.data(),
-                             p.k_pages.data(),
-                             lse_pages.data(),
-                             keys,
-                             heads,
-                             kv_heads,
-                             dim,
-                             0.3f,
-                             {p.begin.data() + first, p.end.data() + first},
-                             masked};
+          AttentionWeights a{.q_pages = q_pages.data(),
+                             .k_pages = p.k_pages.data(),
+                             .lse_pages = lse_pages.data(),
+                             .keys = keys,
+                             .heads = heads,
+                             .kv_heads = kv_heads,
+                             .head_dim = dim,
+                             .scale = 0.3f,
+                             .allowed = {p.begin.data() + first, p.end.data() + first},
+                             .masked = masked};
           if (rule.bits)
             a.allowed.bits = rule.bits->words.data(), a.allowed.words_per_row = rule.bits->words_per_row(),
             a.allowed.bit_queries = rule.bits->queries, a.allowed.bit_keys = rule.bits->keys;

@@ -77,7 +77,7 @@ class TestGraph : public QObject {
   void contradictory_configs_are_refused_with_both_numbers() {
     for (const auto& [type, json] : {std::pair{"gpt2", R"({"n_embd":10,"n_head":4})"},
                                      {"gpt2", R"({"n_head":0})"},
-                                     {"gpt2", R"({"activation_function":"swish"})"},
+                                     {"gpt2", R"({"activation_function":"swoosh"})"},
                                      {"nanogpt", R"({"n_embd":8})"},
                                      {"bert", R"({"position_embedding_type":"relative_key"})"},
                                      {"bert", R"({"is_decoder":true})"},

@@ -36,13 +36,14 @@ class TestMask : public QObject {
   }
 
   void looking_ahead() {
-    QVERIFY((MaskRule{Kind::Causal}.never_looks_ahead()));
-    QVERIFY((MaskRule{Kind::Window, 8}.never_looks_ahead()));
-    QVERIFY(!(MaskRule{Kind::Bidirectional}.never_looks_ahead()));
-    QVERIFY(!(MaskRule{Kind::Prefix, 2}.never_looks_ahead()));
-    QVERIFY((MaskRule{Kind::Prefix, 1}.never_looks_ahead()));
-    QVERIFY((MaskRule{Kind::Causal}.with_cell(8, 5, 2, false).never_looks_ahead()));
-    QVERIFY(!(MaskRule{Kind::Causal}.with_cell(8, 2, 5, true).never_looks_ahead()));
+    QVERIFY((MaskRule{Kind::Causal}.may_append(4)));
+    QVERIFY((MaskRule{Kind::Window, 8}.may_append(4)));
+    QVERIFY(!(MaskRule{Kind::Bidirectional}.may_append(4)));
+    QVERIFY(!(MaskRule{Kind::Prefix, 5}.may_append(4)));
+    QVERIFY((MaskRule{Kind::Prefix, 4}.may_append(4)));
+    QVERIFY((MaskRule{Kind::Prefix, 1}.may_append(4)));
+    QVERIFY((MaskRule{Kind::Causal}.with_cell(8, 5, 2, false).may_append(4)));
+    QVERIFY(!(MaskRule{Kind::Causal}.with_cell(8, 2, 5, true).may_append(4)));
   }
 
   void painting_changes_one_cell() {

@@ -72,6 +72,8 @@ double activate(Activation kind, double z) {
       return z > 0 ? z : 0;
     case Activation::Tanh:
       return std::tanh(z);
+    case Activation::Silu:
+      return z / (1 + std::exp(-z));
   }
   return 0;
 }

@@ -33,13 +33,18 @@ Taps all_taps(const Graph& graph) {
 
 Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
                 const std::vector<int32_t>& ids, const MaskRule& mask, int64_t piece) {
+  return run(backend, model, taps, ids, std::vector<MaskRule>(model->spec.masks.size(), mask), piece);
+}
+
+Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
+                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece) {
   auto plan = backend->compile(model, taps);
   if (!plan) return plan.error();
   auto step = std::make_shared<Snapshot>();
   step->model = model;
   step->backend = backend;
   step->ids = ids;
-  step->masks.assign(model->spec.masks.size(), mask);
+  step->masks = masks;
   step->state = empty_state(*model->graph, backend->arena());
   step->recording = empty_recording(*model->graph, taps, backend->arena());
   Run result;

@@ -26,7 +26,9 @@ struct Run {
 
 /// Feeds ids in pieces of at most `piece` tokens (0: all at once) and asks for the logits of every position.
 Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
-                const std::vector<int32_t>& ids, const MaskRule& mask, int64_t piece = 0);
+                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece = 0);
+Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
+                const std::vector<int32_t>& ids, const MaskRule& mask, int64_t piece = 0);  // in every slot
 
 /// Weights of one head as the program's tiles tell them, (T, T); masked_cell where masked.
 Result<std::vector<float>> probs(const Run& run, NodeId node, int64_t head);
