@@ -204,7 +204,7 @@ class Translation {
     } else if (turning != key) {
       fail("{} is {} of {} dimensions of a head; all of them must turn", spelt("rope.dimension_count"), turning, key);
     }
-    if (a == "llama") out_["attention_bias"] = has("blk.0.attn_q.bias");
+    if (a == "llama") out_["attention_bias"] = has("blk.0.attn_q.bias"), out_["mlp_bias"] = has("blk.0.ffn_up.bias");
     if (a == "gemma2")
       out_["query_pre_attn_scalar"] = integer(spelt("block_count"), 0) == 46 ? divided : key;  // the 27B
     if (a == "starcoder") out_["multi_query"] = integer(spelt("attention.head_count_kv"), H) == 1;
