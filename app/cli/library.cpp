@@ -130,6 +130,7 @@ Result<ModelPtr> open_tokenizer(const std::string& model) {
   auto opened = std::make_shared<Model>();
   opened->name = model;
   opened->path = entry->folder;
+  opened->spec.vocab_size = (*tokenizer)->size();
   if (shape) opened->spec = shape->spec;
   opened->tokenizer = std::move(*tokenizer);
   return ModelPtr(opened);
