@@ -344,7 +344,8 @@ class RandomWeights : public LazyWeights {
         deviation_(deviation),
         centre_(graph.schema.size(), 0.f) {
     for (const Node& node : graph.nodes)
-      if (node.op == Op::layer_norm) centre_[static_cast<size_t>(node.weights[0])] = 1;  // a gain
+      if (node.op == Op::layer_norm || node.op == Op::rms_norm)  // a gain, or what it lacks
+        centre_[static_cast<size_t>(node.weights[0])] = 1 - node.params.offset;
   }
   bool random() const override { return true; }
 

@@ -1,12 +1,13 @@
-// Plans of the CPU backend on the corner shapes of every architecture, against an interpreter of the graph in fp64 that
-// is written here and knows nothing of slots, pieces, pages or online softmax.
+// Plans of the CPU backend on the corner shapes of every architecture, node by node against the interpreter in fp64.
 #include <QtTest>
 #include <cmath>
 #include <cstring>
 #include <thread>
 
+#include "engine/cpu/layout.h"
 #include "engine/snapshot.h"
-#include "tests/engine/interpreter.h"
+#include "tests/support/interpreter.h"
+#include "tests/support/run.h"
 
 using namespace cutaway;
 using namespace cutaway::tests;
@@ -38,7 +39,7 @@ struct Ran {
   bool operator==(const Ran&) const = default;
 };
 
-Taps all_taps(const Graph& graph) {
+Taps every_tap(const Graph& graph) {
   Taps taps;
   for (const Node& node : graph.nodes) taps.insert(node.id);
   return taps;
@@ -54,9 +55,14 @@ Ran read(const ModelPtr& model, Backend& backend, Plan& plan, std::span<const in
   State state = empty_state(*model->graph, backend.arena());
   Recording recording;
   Output out;
+  const std::vector<int32_t> source = random_source(model->spec);
   int64_t past = 0;
   for (int64_t piece : pieces) {
-    Feed feed{.ids = ids.subspan(static_cast<size_t>(past), static_cast<size_t>(piece)), .past = past, .masks = masks};
+    Feed feed{.ids = ids.subspan(static_cast<size_t>(past), static_cast<size_t>(piece)),
+              .source_tokens = static_cast<int64_t>(source.size()),
+              .past = past,
+              .masks = masks};
+    if (past == 0) feed.source = source;
     feed.logits_begin = past + piece - 1, feed.logits_end = past + piece;
     const auto ran = plan.run(feed, state, recording, out);
     if (!ran) qFatal("%s", ran.error().text.c_str());
@@ -80,7 +86,7 @@ class TestCpuPlan : public QObject {
     int n = 0;
     for (const Architecture& architecture : architectures())
       for (const ModelSpec& spec : architecture.corners())
-        if (const ModelPtr model = model_of(spec); wanted(*model->graph))
+        if (const ModelPtr model = random_model(spec); wanted(*model->graph))
           QTest::addRow("%s/%d", std::string(architecture.name).c_str(), n++) << model;
   }
 
@@ -94,7 +100,7 @@ class TestCpuPlan : public QObject {
   void every_node() {
     QFETCH(ModelPtr, model);
     const auto backend = make_cpu_backend(2);
-    const auto plan = compile(*backend, model, all_taps(*model->graph));
+    const auto plan = compile(*backend, model, every_tap(*model->graph));
     const int64_t most = model->spec.n_ctx;
     for (int64_t T : {int64_t{1}, std::min<int64_t>(7, most), std::min<int64_t>(33, most), most}) {
       std::vector<std::vector<MaskRule>> kinds = {model->spec.masks};
@@ -103,11 +109,12 @@ class TestCpuPlan : public QObject {
         for (int64_t j = 0; j < T; ++j) bits->set(i, j, i != 2 && (i + 2 * j) % 3 != 1);
       for (const MaskRule& rule : {MaskRule{MaskRule::Kind::Window, 4}, MaskRule{MaskRule::Kind::Prefix, 3},
                                    MaskRule{MaskRule::Kind::Custom, 0, bits}})
-        kinds.push_back(std::vector<MaskRule>(model->spec.masks.size(), rule));
+        kinds.push_back(under(*model, rule));
       for (const auto& masks : kinds) {
-        const auto ids = some_ids(model->spec, T);
+        const auto ids = random_ids(model->spec, T);
         const Ran ran = read(model, *backend, *plan, ids, {T}, masks);
-        const Interpreter want(*model, ids, masks);
+        const auto source = random_source(model->spec);
+        const Interpreter want(*model, ids, masks, source);
         for (const Node& node : model->graph->nodes) {  // all that has a row a token was recorded
           const bool ids_or_map = node.shape.size() == 1 || node.op == Op::mask || node.op == Op::probs;
           const bool rows_are_tokens =
@@ -136,10 +143,10 @@ class TestCpuPlan : public QObject {
   void in_pieces() {  // cached equals uncached, and the same pieces give the same bits with any number of threads
     QFETCH(ModelPtr, model);
     const int64_t T = std::min<int64_t>(40, model->spec.n_ctx);
-    const auto ids = some_ids(model->spec, T);
+    const auto ids = random_ids(model->spec, T);
     const auto one = make_cpu_backend(1), many = make_cpu_backend(3);
-    const auto plan = compile(*one, model, all_taps(*model->graph)),
-               other = compile(*many, model, all_taps(*model->graph));
+    const auto plan = compile(*one, model, every_tap(*model->graph)),
+               other = compile(*many, model, every_tap(*model->graph));
     const Ran whole = read(model, *one, *plan, ids, {T}, model->spec.masks);
     QVERIFY(whole == read(model, *many, *other, ids, {T}, model->spec.masks));
     for (int64_t piece : {1, 7, 16}) {
@@ -164,16 +171,22 @@ class TestCpuPlan : public QObject {
     const auto backend = make_cpu_backend(2);
     const auto plan = compile(*backend, model, {graph.last_hidden});
     const int64_t T = std::min<int64_t>(30, model->spec.n_ctx);
-    const auto ids = some_ids(model->spec, T);
+    const auto ids = random_ids(model->spec, T);
     State state = empty_state(graph, backend->arena());
     Recording recording;
     Output out;
-    Feed feed{.ids = ids, .masks = model->spec.masks, .logits_begin = T / 2, .logits_end = T};
+    const auto source = random_source(model->spec);
+    Feed feed{.ids = ids,
+              .source = source,
+              .source_tokens = static_cast<int64_t>(source.size()),
+              .masks = model->spec.masks,
+              .logits_begin = T / 2,
+              .logits_end = T};
     QVERIFY(plan->run(feed, state, recording, out));
     const auto V = static_cast<size_t>(model->spec.vocab_size);
     std::vector<float> logits(static_cast<size_t>(T) * V);
     QVERIFY(plan->head(recording.at(graph.last_hidden), 0, T, logits.data()));
-    const Interpreter want(*model, ids, model->spec.masks);
+    const Interpreter want(*model, ids, model->spec.masks, source);
     QVERIFY(difference(logits.data(), want.rows[static_cast<size_t>(graph.logits)]) < 5e-5);
     QCOMPARE(out.logits.size(), static_cast<size_t>(T - T / 2) * V);
     const size_t from = static_cast<size_t>(T / 2) * V;
@@ -185,11 +198,11 @@ class TestCpuPlan : public QObject {
   void taps_cost_nothing_when_off() {
     QFETCH(ModelPtr, model);
     const auto backend = make_cpu_backend(1);
-    const auto with = compile(*backend, model, all_taps(*model->graph)), without = compile(*backend, model, {});
+    const auto with = compile(*backend, model, every_tap(*model->graph)), without = compile(*backend, model, {});
     std::vector<std::string> lines = with->steps();
     QVERIFY(std::erase_if(lines, [](const std::string& line) { return line.starts_with("record "); }) > 3);
     QVERIFY(lines == without->steps());
-    const auto ids = some_ids(model->spec, std::min<int64_t>(20, model->spec.n_ctx));
+    const auto ids = random_ids(model->spec, std::min<int64_t>(20, model->spec.n_ctx));
     const auto T = static_cast<int64_t>(ids.size());
     const Ran a = read(model, *backend, *with, ids, {T}, model->spec.masks),
               b = read(model, *backend, *without, ids, {T}, model->spec.masks);
@@ -197,11 +210,11 @@ class TestCpuPlan : public QObject {
   }
 
   void cancelled_leaves_all_as_it_was() {
-    const ModelPtr model = model_of(architecture_named("gpt2").corners()[0]);
+    const ModelPtr model = random_model(architecture_named("gpt2").corners()[0]);
     const Graph& graph = *model->graph;
     const auto backend = make_cpu_backend(2);
-    const auto plan = compile(*backend, model, all_taps(graph));
-    const auto ids = some_ids(model->spec, 5);
+    const auto plan = compile(*backend, model, every_tap(graph));
+    const auto ids = random_ids(model->spec, 5);
     State state = empty_state(graph, backend->arena());
     Recording recording;
     Output out;
@@ -244,15 +257,15 @@ class TestCpuPlan : public QObject {
       layer.attention.d_model = 256, layer.attention.n_heads = layer.attention.n_kv_heads = 8;
       layer.attention.head_dim = 32, layer.ffn.d_ff = 1024;
     }
-    return model_of(spec);
+    return random_model(spec);
   }
 
   void threads_change_no_bit() {
     const ModelPtr model = large();
-    const auto ids = some_ids(model->spec, 160);
+    const auto ids = random_ids(model->spec, 160);
     const auto one = make_cpu_backend(1), many = make_cpu_backend(3);
-    const auto plan = compile(*one, model, all_taps(*model->graph)),
-               other = compile(*many, model, all_taps(*model->graph));
+    const auto plan = compile(*one, model, every_tap(*model->graph)),
+               other = compile(*many, model, every_tap(*model->graph));
     const std::vector<int64_t> pieces = {140, 16, 3, 1};
     const Ran want = read(model, *one, *plan, ids, pieces, model->spec.masks);
     for (int i = 0; i < 5; ++i) QVERIFY(want == read(model, *many, *other, ids, pieces, model->spec.masks));
@@ -261,7 +274,7 @@ class TestCpuPlan : public QObject {
   void two_threads_may_share_a_backend() {
     const ModelPtr model = large();
     const auto backend = make_cpu_backend(3);
-    const auto ids = some_ids(model->spec, 150);
+    const auto ids = random_ids(model->spec, 150);
     const auto once = [&] {
       const auto plan = compile(*backend, model, {});
       return read(model, *backend, *plan, ids, {149, 1}, model->spec.masks);
@@ -278,7 +291,7 @@ class TestCpuPlan : public QObject {
   }
 
   void times_and_info() {
-    const ModelPtr model = model_of(architecture_named("gpt2").corners()[0]);
+    const ModelPtr model = random_model(architecture_named("gpt2").corners()[0]);
     const auto backend = make_cpu_backend(2);
     QCOMPARE(backend->info().name, std::string("cpu"));
     QVERIFY(QString::fromStdString(backend->info().device).endsWith(", 2 threads"));
@@ -286,7 +299,7 @@ class TestCpuPlan : public QObject {
     State state = empty_state(*model->graph, backend->arena());
     Recording recording;
     Output out;
-    const auto ids = some_ids(model->spec, 3);
+    const auto ids = random_ids(model->spec, 3);
     QVERIFY(plan->run({.ids = ids, .masks = model->spec.masks}, state, recording, out));
     QVERIFY(recording.empty());
     QVERIFY(out.logits.empty());

@@ -125,7 +125,7 @@ void TestLaw::the_law_can_be_broken_data() {
   QTest::addRow("a way around") << "app"
                                 << "../gpu/device.h" << false;
   QTest::addRow("engine sees a test") << "engine"
-                                      << "tests/support/oracle.h" << false;
+                                      << "tests/support/interpreter.h" << false;
 }
 
 void TestLaw::the_law_can_be_broken() {

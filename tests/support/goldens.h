@@ -21,8 +21,6 @@ class TestGoldens : public QObject {
   void whole();
   void token_by_token_data() { folders(); }
   void token_by_token();
-  void the_oracle_agrees_data() { folders(); }
-  void the_oracle_agrees();
   void bundled_data();
   void bundled();
   void gpt_nano_activations();

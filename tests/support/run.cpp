@@ -24,26 +24,34 @@ std::vector<int32_t> random_ids(const ModelSpec& spec, int64_t n, uint32_t seed)
   return ids;
 }
 
+std::vector<int32_t> random_source(const ModelSpec& spec) {
+  return spec.encoder_decoder() ? random_ids(spec, 21, 2) : std::vector<int32_t>{};
+}
+
+std::vector<MaskRule> under(const Model& model, const MaskRule& mask) {
+  std::vector<MaskRule> masks = model.spec.masks;
+  for (int slot : model.graph->own_mask_slots()) masks[static_cast<size_t>(slot)] = mask;
+  return masks;
+}
+
 Taps all_taps(const Graph& graph) {
   Taps taps = default_taps(graph);
-  for (Role role : {Role::Q, Role::K, Role::V, Role::Lse, Role::Context, Role::Hidden})
+  for (Role role : {Role::Q, Role::K, Role::V, Role::Latent, Role::Lse, Role::Context, Role::Hidden})
     for (NodeId id : graph.with(role)) taps.insert(id);
   return taps;
 }
 
 Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
-                const std::vector<int32_t>& ids, const MaskRule& mask, int64_t piece) {
-  return run(backend, model, taps, ids, std::vector<MaskRule>(model->spec.masks.size(), mask), piece);
-}
-
-Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
-                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece) {
+                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece,
+                std::vector<int32_t> source) {
   auto plan = backend->compile(model, taps);
   if (!plan) return plan.error();
+  if (source.empty()) source = random_source(model->spec);
   auto step = std::make_shared<Snapshot>();
   step->model = model;
   step->backend = backend;
   step->ids = ids;
+  step->source_ids = std::move(source);
   step->masks = masks;
   step->state = empty_state(*model->graph, backend->arena());
   step->recording = empty_recording(*model->graph, taps, backend->arena());
@@ -52,8 +60,10 @@ Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, 
   for (int64_t past = 0; past < n;) {
     const int64_t t = piece ? std::min(piece, n - past) : n;
     Feed feed{.ids = std::span(ids).subspan(static_cast<size_t>(past), static_cast<size_t>(t)),
+              .source_tokens = static_cast<int64_t>(step->source_ids.size()),
               .past = past,
               .masks = step->masks};
+    if (past == 0) feed.source = step->source_ids;
     if (model->graph->logits != no_node) feed.logits_begin = past, feed.logits_end = past + t;
     Output out;
     if (auto ran = (*plan)->run(feed, step->state, step->recording, out); !ran) return ran.error();
@@ -62,35 +72,30 @@ Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, 
     past += t;
   }
   for (NodeId id : taps) {
+    const Node& node = (*model->graph)[id];
     const PagedRows* rows = step->rows(id);
-    if (!rows || rows->rows() != n)
-      return error("{} has {} rows, not {}", (*model->graph)[id].path, rows ? rows->rows() : -1, n);
-    std::vector<float>& values = result.rows[(*model->graph)[id].path];
+    const int64_t want = step->positions(stream_of(node));
+    if (!rows || rows->rows() != want)
+      return error("{} has {} rows, not {}", node.path, rows ? rows->rows() : -1, want);
+    std::vector<float>& values = result.rows[node.path];
     values.resize(rows->used_bytes() / sizeof(float));
-    if (auto read = backend->read(*rows, 0, n, values.data()); !read) return read.error();
+    if (auto read = backend->read(*rows, 0, want, values.data()); !read) return read.error();
   }
   result.step = step;
   return result;
 }
 
 Result<std::vector<float>> probs(const Run& run, NodeId node, int64_t head) {
-  const int64_t n = run.step->positions();
-  const auto tile = run.step->backend->tile(
-      {.step = run.step, .probs = node, .head = head, .queries = {0, n}, .keys = {0, n}, .rows = n, .columns = n});
+  const int64_t queries = run.step->axis(node, 0), keys = run.step->axis(node, 1);
+  const auto tile = run.step->backend->tile({.step = run.step,
+                                             .probs = node,
+                                             .head = head,
+                                             .queries = {0, queries},
+                                             .keys = {0, keys},
+                                             .rows = queries,
+                                             .columns = keys});
   if (!tile) return tile.error();
   return tile->values;
-}
-
-std::vector<double> as_rows(const Values& values) {
-  const std::vector<int64_t>& shape = values.shape;
-  if (shape.size() < 2) return values.at;
-  const bool per_head = shape.size() == 3;  // (H, T, Dh); otherwise lse (H, T)
-  const int64_t H = shape[0], T = shape[1], width = per_head ? shape[2] : 1;
-  std::vector<double> rows(values.at.size());
-  for (int64_t h = 0; h < H; ++h)
-    for (int64_t t = 0; t < T; ++t)
-      for (int64_t d = 0; d < width; ++d) rows[(t * H + h) * width + d] = values.at[(h * T + t) * width + d];
-  return rows;
 }
 
 template <class A, class B>

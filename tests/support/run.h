@@ -7,7 +7,6 @@
 
 #include "engine/architecture.h"
 #include "engine/snapshot.h"
-#include "tests/support/oracle.h"
 
 namespace cutaway::tests {
 
@@ -15,7 +14,12 @@ namespace cutaway::tests {
 ModelPtr random_model(const ModelSpec& spec, uint64_t seed = 1);
 /// n ids below vocab_size, the same for the same seed.
 std::vector<int32_t> random_ids(const ModelSpec& spec, int64_t n, uint32_t seed = 1);
-/// Every node that can be recorded and has a meaning: q, k, v, lse, context, hidden.
+/// What an encoder-decoder's encoder reads here; nothing for the others.
+std::vector<int32_t> random_source(const ModelSpec& spec);
+/// The model's masks, but those under which a token attends to its own text (of the decoder, if there are two) are
+/// this.
+std::vector<MaskRule> under(const Model& model, const MaskRule& mask);
+/// Every node that can be recorded and has a meaning: q, k, v, latent, lse, context, hidden.
 Taps all_taps(const Graph& graph);
 
 struct Run {
@@ -24,17 +28,14 @@ struct Run {
   std::map<std::string, std::vector<float>> rows;  // by path, (T, width)
 };
 
-/// Feeds ids in pieces of at most `piece` tokens (0: all at once) and asks for the logits of every position.
+/// Feeds ids in pieces of at most `piece` tokens (0: all at once) and asks for the logits of every position. An
+/// encoder-decoder's encoder reads `source`, or random_source() when that is empty.
 Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
-                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece = 0);
-Result<Run> run(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const Taps& taps,
-                const std::vector<int32_t>& ids, const MaskRule& mask, int64_t piece = 0);  // in every slot
+                const std::vector<int32_t>& ids, const std::vector<MaskRule>& masks, int64_t piece = 0,
+                std::vector<int32_t> source = {});
 
-/// Weights of one head as the program's tiles tell them, (T, T); masked_cell where masked.
+/// Weights of one head as the program's tiles tell them, (T, S); masked_cell where masked.
 Result<std::vector<float>> probs(const Run& run, NodeId node, int64_t head);
-
-/// What the oracle says of a node, laid out as the rows are recorded: (T, H*Dh), (T, H), (T, D).
-std::vector<double> as_rows(const Values& values);
 
 /// max|a - b| / max(1, max|b|); minus infinity must meet minus infinity, NaN meets nothing.
 template <class A, class B>
