@@ -7,7 +7,7 @@ bool keeps_all(const Node& node) { return node.op == Op::cache && node.shape[1].
 void forget_unseen(const Node& cache, const std::vector<MaskRule>& masks, int64_t seen, PagedRows& rows) {
   const MaskRule& rule = masks[static_cast<size_t>(cache.params.mask_slot)];
   if (!keeps_all(cache) && rule.kind == MaskRule::Kind::Window)
-    rows.forget_before(std::max<int64_t>(0, seen - rule.n + 1));
+    rows.forget_before(std::max<int64_t>(0, seen - rule.n));
 }
 
 const PagedRows* Snapshot::rows(NodeId id) const {

@@ -70,7 +70,7 @@ struct Snapshot {
 
 /// A cache that never forgets: tapping it needs no recording, its rows are the state's.
 bool keeps_all(const Node&);
-/// Gives back the rows of a window's cache that no token after `seen` can see under the masks that ran.
+/// Gives back the rows of a window's cache that the last of `seen` tokens could not see under the masks that ran.
 void forget_unseen(const Node& cache, const std::vector<MaskRule>& masks, int64_t seen, PagedRows&);
 /// Empty caches and recordings of the right widths.
 State empty_state(const Graph&, const std::shared_ptr<PageArena>&);

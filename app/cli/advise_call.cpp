@@ -5,6 +5,7 @@
 #include "app/cli/advice.h"
 #include "app/cli/json.h"
 #include "app/cli/library.h"
+#include "engine/footprint.h"
 #include "widgets/words.h"
 
 namespace cutaway {
@@ -42,10 +43,10 @@ Law law_of(const ModelShape& shape, const Option& option, int64_t context) {
   const Graph& graph = *shape.graph;
   Law law;
   law.context = context;
-  law.parameters = static_cast<double>(graph.parameters());
+  law.parameters = static_cast<double>(shape.parameters());
   law.weights_bytes = 2 * law.parameters;
   const int64_t kept = option.mask == "window" ? std::min(context, default_window) : context;
-  law.cache_bytes = 2 * static_cast<double>(graph.cache_values_per_token() * kept);
+  law.cache_bytes = footprint(graph, {kept, kept}, {.cache = storage_named("fp16")}).used;
   for (const Node& node : graph.nodes) law.token_flops += graph.flops(node.id, kept - 1, 1);
   return law;
 }

@@ -14,6 +14,8 @@ namespace cutaway {
 
 namespace {
 
+constexpr std::string_view undisclosed = "undisclosed";  // model_type of a blueprint that is only a name
+
 Result<LibraryEntry> find(const std::string& model) {
   for (LibraryEntry& entry : library())
     if (entry.name == model) return entry;
@@ -55,6 +57,10 @@ Result<ModelShape> shape_of_config(const LibraryEntry& entry) {
   if (!config) return config.error();
   const Result<std::string> type = config->text("model_type", std::nullopt);
   if (!type) return type.error();
+  const Result<std::string> source = entry.blueprint ? config->text("source", "") : Result<std::string>("");
+  if (!source) return source.error();
+  if (entry.blueprint && *type == undisclosed)
+    return error("{}: shape and size are undisclosed, nothing can be computed. {}", entry.name, *source);
   const Architecture* architecture = architecture_for(*type);
   if (!architecture) return error("{}: model_type is \"{}\", which is not known", config->file(), *type);
   Result<ModelSpec> spec = architecture->read_config(*config);
@@ -65,7 +71,12 @@ Result<ModelShape> shape_of_config(const LibraryEntry& entry) {
     spec->has_head = false;
     spec->objective = Objective::Embedding;
   }
-  return ModelShape{*spec, std::make_shared<const Graph>(build_graph(*spec)), std::nullopt};
+  ModelShape shape{*spec, std::make_shared<const Graph>(build_graph(*spec)), std::nullopt, std::nullopt, *source};
+  if (!entry.blueprint || !config->has("published_parameters")) return shape;
+  const Result<int64_t> published = config->integer("published_parameters", std::nullopt, 1, int64_t{1} << 50);
+  if (!published) return published.error();
+  shape.published_parameters = *published;
+  return shape;
 }
 
 /// Whether this machine has a graphics card at all, told by its device nodes: asking Vulkan wakes the software
@@ -94,13 +105,19 @@ std::vector<LibraryEntry> library() {
   return entries;
 }
 
+bool is_undisclosed(const LibraryEntry& entry) {
+  if (!entry.blueprint) return false;
+  const Result<Config> config = read_model_config(entry.folder);
+  return config && config->text("model_type", "") && *config->text("model_type", "") == undisclosed;
+}
+
 Result<ModelShape> read_shape(const std::string& model) {
   const Result<LibraryEntry> entry = find(model);
   if (!entry) return entry.error();
   if (!entry->blueprint && has_weights(entry->folder)) {
     const Result<ModelPtr> opened = open_model(entry->folder, {});
     if (!opened) return opened.error();
-    return ModelShape{(*opened)->spec, (*opened)->graph, (*opened)->weights->storage_dtype()};
+    return ModelShape{(*opened)->spec, (*opened)->graph, (*opened)->weights->storage_dtype(), std::nullopt, {}};
   }
   return shape_of_config(*entry);
 }

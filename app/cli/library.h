@@ -24,7 +24,14 @@ struct ModelShape {
   ModelSpec spec;
   std::shared_ptr<const Graph> graph;
   std::optional<DType> stored;  // type of the weights in the files; nothing where there are none
+  /// What the paper says of a blueprint whose graph doesn't hold all (experts, say); nothing: the graph's own count.
+  std::optional<int64_t> published_parameters;
+  std::string source;  // a blueprint's: where its figures stand
+
+  int64_t parameters() const { return published_parameters.value_or(graph->parameters()); }
 };
+/// Whether a blueprint is only a name: its makers have published no shape. read_shape refuses it with the reason.
+bool is_undisclosed(const LibraryEntry&);
 /// The shape of a bundled model, a blueprint or a folder, for laws: nothing is computed and no weight is read. A folder
 /// with weights is checked against them as if it were opened; one with config.json alone is taken at its word.
 Result<ModelShape> read_shape(const std::string& model);

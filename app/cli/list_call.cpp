@@ -25,7 +25,7 @@ Json describe(const LibraryEntry& entry, const ModelShape& shape) {
   return {{"name", entry.name},
           {"architecture", spec.architecture},
           {"attention", spec.layers.empty() ? "" : spec.layers[0].attention.kind},
-          {"params", shape.graph->parameters()},
+          {"params", shape.parameters()},
           {"objective", name_of(spec.objective)},
           {"layers", spec.n_layers()},
           {"heads", spec.layers.empty() ? 0 : spec.layers[0].attention.n_heads},
@@ -35,6 +35,11 @@ Json describe(const LibraryEntry& entry, const ModelShape& shape) {
           {"folder", entry.folder}};
 }
 
+/// A name whose makers say nothing more.
+Json undisclosed(const LibraryEntry& entry) {
+  return {{"name", entry.name}, {"undisclosed", true}, {"params", nullptr}, {"folder", entry.folder}};
+}
+
 Json collect() {
   Json said = {{"models", Json::array()},  {"blueprints", Json::array()}, {"attention", Json::array()},
                {"routing", Json::array()}, {"views", Json::array()},      {"backends", Json::array()},
@@ -42,6 +47,8 @@ Json collect() {
   for (const LibraryEntry& entry : library())
     if (const Result<ModelShape> shape = read_shape(entry.name))
       said[entry.blueprint ? "blueprints" : "models"].push_back(describe(entry, *shape));
+    else if (is_undisclosed(entry))
+      said["blueprints"].push_back(undisclosed(entry));
   for (const AttentionKind& kind : attention_kinds()) said["attention"].push_back(kind.name);
   for (const ViewKind& view : view_kinds()) said["views"].push_back(view.id);
   for (const DeviceEntry& device : devices()) {
@@ -62,11 +69,17 @@ std::string as_text(const Json& said) {
   std::string text;
   for (const char* what : {"models", "blueprints"}) {
     text += fmt::format("{}\n", what);
-    for (const Json& one : said[what])
-      text += fmt::format("  {:<18} {:<8} {:<5} {:>9.1f} M  context {:<5} {}\n", one["name"].get<std::string>(),
+    for (const Json& one : said[what]) {
+      const auto name = one["name"].get<std::string>();
+      if (one.contains("undisclosed")) {
+        text += fmt::format("  {:<18} undisclosed\n", name);
+        continue;
+      }
+      text += fmt::format("  {:<18} {:<11} {:<5} {:>9.1f} M  context {:<6} {}\n", name,
                           one["architecture"].get<std::string>(), one["attention"].get<std::string>(),
                           one["params"].get<double>() / 1e6, one["context"].get<int64_t>(),
                           one["objective"].get<std::string>());
+    }
   }
   for (const char* what : {"attention", "routing", "views", "backends"})
     text += fmt::format("{:<10} {}\n", what, names(said[what]));

@@ -37,6 +37,7 @@ class TestCli : public QObject {
   void footprint_figures_data();
   void footprint_figures();
   void footprint_is_what_a_run_takes();
+  void footprint_of_cards();
   void advise_data();
   void advise();
   void bench();
@@ -114,7 +115,9 @@ void TestCli::given_wrong_data() {
   row("footprint dtype", {"footprint", "gpt2", "--dtype", "fp5"}, "fp5");
   row("footprint context", {"footprint", "gpt2", "--context", "0"}, "--context");
   row("footprint model", {"footprint", "gpt5"}, "gpt5");
-  row("footprint blocks", {"footprint", "gpt3-2.7b", "--dtype", "q8_0"}, "80");
+  row("footprint of gpt-4", {"footprint", "gpt-4", "--context", "8192"}, "undisclosed");
+  row("footprint of gpt-3.5", {"footprint", "gpt-3.5"}, "undisclosed");
+  row("footprint overflow", {"footprint", "gpt3-175b", "--context", "1073741824", "--batch", "1048576"}, "1048576");
   row("advise task", {"advise", "--task", "levitation"}, "levitation");
   row("advise no task", {"advise"}, "--task");
   row("advise memory", {"advise", "--task", "chat", "--memory", "nan"}, "--memory");
@@ -174,6 +177,10 @@ void TestCli::list() {
   QCOMPARE(params["gpt2-xl"], 1557611200.);
   QVERIFY(std::abs(params["gpt3-175b"] - 174.604e9) < 0.01e9);
   QVERIFY(program({"list"}).out.contains("gpt2-xl"));
+  QVERIFY(said["blueprints"].toArray().size() >= 25);
+  QCOMPARE(params["deepseek-v3"], 671.03e9);  // as published: the graph holds no experts
+  for (const QJsonValue& one : said["blueprints"].toArray())
+    if (one["name"] == "gpt-4") QVERIFY(one["undisclosed"].toBool() && one["params"].isNull());
 }
 
 void TestCli::tokenize() {
@@ -399,6 +406,10 @@ void TestCli::footprint_figures_data() {
                                   << "fp16" << 4608 * 1024.;
   QTest::newRow("bert-base fp16") << "bert-base"
                                   << "fp16" << 0.;
+  for (const auto& [name, bytes] : {std::pair{"llama-3-8b", 131072.}, {"olmo-2-7b", 524288.}, {"deepseek-v3", 70272.}})
+    QTest::newRow(name) << name << "fp16" << bytes;
+  QTest::newRow("gpt3-2.7b q8_0") << "gpt3-2.7b"  // heads 80 wide: no block of 32 fits, so fp16
+                                  << "q8_0" << 320 * 1024.;
 }
 
 void TestCli::footprint_figures() {
@@ -418,6 +429,23 @@ void TestCli::footprint_is_what_a_run_takes() {
   const QJsonObject law = program({"footprint", gpt_.path(), "--context", "7", "--json"}).json();
   QCOMPARE(law["cache_bytes"].toDouble(-1), run["cache_bytes"].toDouble(-2));
   QCOMPARE(law["weights_bytes"].toDouble(-1), run["weights_bytes"].toDouble(-2));
+}
+
+void TestCli::footprint_of_cards() {
+  const QJsonObject said =
+      program({"footprint", "llama-3-8b", "--context", "1000000", "--batch", "2", "--dtype", "fp16", "--json"}).json();
+  QCOMPARE(said["cache_bytes"].toDouble(), 2 * 1e6 * 131072);
+  QCOMPARE(said["cache_allocated_bytes"].toDouble(), 2 * 1e6 * 131072);  // 16 divides it
+  QCOMPARE(said["cards"].toArray().size(), 8);
+  for (const QJsonValue& card : said["cards"].toArray()) {
+    const double room = card["gib"].toDouble() * (1 << 30) - said["weights_bytes"].toDouble();
+    QCOMPARE(card["longest_context"].toDouble(), std::max(0., std::floor(room / (2 * 131072))));
+    QVERIFY(!card["fits"].toBool());
+  }
+  const Said text = program({"footprint", "llama-3-8b", "--context", "8192", "--dtype", "fp16"});
+  for (const char* part : {"16 GiB", "141 GiB", "128 KiB per token", "arXiv 2407.21783"})
+    QVERIFY(text.out.contains(part));
+  QVERIFY(program({"footprint", "gpt3-175b"}).out.contains("upper bound"));  // the width of the bands is not published
 }
 
 void TestCli::advise_data() {
