@@ -71,7 +71,7 @@ class Wire {
   uint64_t fixed(size_t count) {
     uint64_t value = 0;
     const std::string_view bytes = take(count);
-    std::memcpy(&value, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(&value, bytes.data(), bytes.size());
     return value;
   }
   uint64_t varint() {

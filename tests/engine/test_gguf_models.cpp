@@ -7,10 +7,12 @@
 #include <QJsonObject>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cmath>
+#include <set>
 
+#include "engine/backend.h"
 #include "engine/files/tensor_files.h"
 #include "engine/gguf_model.h"
-#include "engine/backend.h"
 #include "engine/model.h"
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/run.h"
@@ -34,6 +36,54 @@ std::vector<float> floats(const TensorFiles& files, const char* name) {
   return floats(*t);
 }
 std::vector<int32_t> ids_of(const std::vector<float>& numbers) { return {numbers.begin(), numbers.end()}; }
+
+/// n elements in blocks of that type: any codes, scales below 2^-13.
+QByteArray random_blocks(DType dtype, int64_t n, uint32_t seed) {
+  QByteArray bytes(static_cast<qsizetype>(bytes_of(dtype, n)), 0);
+  for (char& byte : bytes) byte = static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
+  const auto size = static_cast<qsizetype>(bytes_of(dtype));
+  for (qsizetype at = 0; at < bytes.size(); at += size) {
+    bytes[at + (dtype == DType::Q6_K ? 209 : 1)] = 0x05;
+    if (dtype == DType::Q4_K) bytes[at + 3] = 0x03;
+  }
+  return bytes;
+}
+
+/// A Llama of D 256 in blocks of every type, and the same in F32.
+void in_blocks(GgufBytes& blocks, GgufBytes& plain) {
+  for (GgufBytes* file : {&blocks, &plain}) {
+    file->text("general.architecture", "llama").u32("llama.embedding_length", 256).u32("llama.block_count", 1);
+    file->u32("llama.attention.head_count", 4).u32("llama.attention.head_count_kv", 2);
+    file->u32("llama.feed_forward_length", 512).u32("llama.context_length", 16);
+    file->f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  }
+  struct Tensor {
+    const char* name;
+    Shape shape;
+    DType dtype;
+    uint32_t id;
+  };
+  const Tensor all[] = {
+      {"token_embd", {40, 256}, DType::Q6_K, 14},      {"output", {40, 256}, DType::Q8_0, 8},
+      {"blk.0.attn_q", {256, 256}, DType::Q4_K, 12},   {"blk.0.attn_k", {128, 256}, DType::Q4_0, 2},
+      {"blk.0.attn_v", {128, 256}, DType::Q6_K, 14},   {"blk.0.attn_output", {256, 256}, DType::Q8_0, 8},
+      {"blk.0.ffn_gate", {512, 256}, DType::Q4_K, 12}, {"blk.0.ffn_up", {512, 256}, DType::Q4_0, 2},
+      {"blk.0.ffn_down", {256, 512}, DType::Q6_K, 14}, {"output_norm", {256}, DType::F32, 0},
+      {"blk.0.attn_norm", {256}, DType::F32, 0},       {"blk.0.ffn_norm", {256}, DType::F32, 0}};
+  for (const Tensor& t : all) {
+    const std::string name = std::string(t.name) + ".weight";
+    const int64_t n = elements(t.shape);
+    std::vector<float> values(static_cast<size_t>(n), 1.f);
+    if (is_block(t.dtype)) {
+      const QByteArray bytes = random_blocks(t.dtype, n, static_cast<uint32_t>(n) + t.id);
+      to_float({reinterpret_cast<const std::byte*>(bytes.data()), t.dtype, t.shape}, values.data());
+      blocks.raw_tensor(name, t.id, {t.shape.rbegin(), t.shape.rend()}, bytes);
+    } else {
+      blocks.tensor(name, DType::F32, t.shape, values);
+    }
+    plain.tensor(name, DType::F32, t.shape, values);
+  }
+}
 
 /// A file of one layer of the shapes that are said, all weights 0.25.
 GgufBytes tiny_llama() {
@@ -126,6 +176,34 @@ class TestGgufModels : public QObject {
                  text.ends_with("but it was too high.\nLily's mom said"),
              text.c_str());
     QVERIFY(!said.isEmpty());
+  }
+
+  /// Weights in blocks are the same weights, decoded when they are opened or handed out as they are.
+  void blocks_of_every_type() {
+    GgufBytes blocks, plain;
+    in_blocks(blocks, plain);
+    const auto one = open(blocks.done()), same = open(plain.done()), kept = open(blocks.done(), {.blocks = true});
+    for (const auto* model : {&one, &same, &kept}) QVERIFY2(*model, *model ? "" : model->error().text.c_str());
+    const std::vector<int32_t> ids = {3, 17, 39, 0, 5, 21};
+    std::vector<std::vector<float>> logits;
+    for (const auto* model : {&one, &same}) {
+      const auto got = run(make_cpu_backend(1), **model, {}, ids, (**model)->spec.masks, 0);
+      QVERIFY2(got, got ? "" : got.error().text.c_str());
+      logits.push_back(got->logits);
+    }
+    QVERIFY(!logits[0].empty() && std::isfinite(logits[0][0]) && logits[0] == logits[1]);
+    const Graph& graph = *(*one)->graph;
+    std::set<DType> types;
+    for (int i = 0; i < static_cast<int>(graph.schema.size()); ++i) {
+      const TensorView whole = (*one)->weights->tensor(i), packed = (*kept)->weights->tensor(i);
+      std::vector<float> a(static_cast<size_t>(whole.size())), b(a.size());
+      to_float(whole, a.data());
+      to_float(packed, b.data());
+      QVERIFY2(a == b, graph.schema[static_cast<size_t>(i)].name.c_str());
+      types.insert(packed.dtype);
+    }
+    QCOMPARE(types.size(), size_t(5));
+    QVERIFY((*kept)->weights->bytes() * 4 < (*one)->weights->bytes());
   }
 
   void tiny_is_read() {
@@ -225,12 +303,12 @@ class TestGgufModels : public QObject {
   }
 
  private:
-  static Result<ModelPtr> open(const QByteArray& bytes) {
+  static Result<ModelPtr> open(const QByteArray& bytes, const OpenOptions& options = {}) {
     QTemporaryDir dir;
     QFile file(dir.filePath("m.gguf"));
     if (!file.open(QIODevice::WriteOnly) || file.write(bytes) != bytes.size()) qFatal("not written");
     file.close();
-    return open_model(dir.filePath("m.gguf").toStdString(), {});
+    return open_model(dir.filePath("m.gguf").toStdString(), options);
   }
 };
 
