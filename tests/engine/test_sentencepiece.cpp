@@ -8,10 +8,12 @@
 #include <QTest>
 #include <ctime>
 
+#include "engine/files/sha256.h"
 #include "engine/tokenizers/charsmap.h"
 #include "engine/tokenizers/gguf_tokenizer.h"
 #include "engine/tokenizers/old_files.h"
 #include "engine/tokenizers/sentencepiece.h"
+#include "engine/tokenizers/unicode.h"
 #include "tests/support/gguf_bytes.h"
 
 using namespace cutaway;
@@ -45,6 +47,28 @@ Result<TokenizerPtr> from_gguf(const QByteArray& bytes) {
       Gguf::read(BoundedReader::over("m.gguf", std::as_bytes(std::span(bytes.data(), size_t(bytes.size())))));
   if (!gguf) return gguf.error();
   return read_gguf_tokenizer(**gguf);
+}
+
+/// The lines of make_corpus_hashes.py, from the same numbers.
+std::vector<std::string> corpus() {
+  static constexpr uint32_t runs[][3] = {// first character, how many may come, longest run
+                                         {0x61, 26, 8},     {0x61, 26, 3},     {0x41, 26, 4},   {0x20, 1, 1},
+                                         {0x20, 1, 4},      {0x30, 10, 5},     {0x21, 15, 3},   {0xC0, 23, 5},
+                                         {0x410, 64, 7},    {0x4E00, 2000, 4}, {0x300, 40, 2},  {0x1F600, 60, 2},
+                                         {0xAC00, 2000, 4}, {0x9, 2, 2},       {0x627, 20, 5},  {0x3B1, 17, 6},
+                                         {0x905, 40, 4},    {0x2010, 20, 2},   {0xFF21, 26, 3}, {0x27, 1, 1}};
+  uint64_t state = 20240917;
+  const auto step = [&state](uint32_t n) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return static_cast<uint32_t>((state >> 33) % n);
+  };
+  std::vector<std::string> lines(2000);
+  for (std::string& line : lines)
+    for (uint32_t left = 1 + step(24); left > 0; --left) {
+      const auto& [first, width, most] = runs[step(std::size(runs))];
+      for (uint32_t n = 1 + step(most); n > 0; --n) append(line, first + step(width));
+    }
+  return lines;
 }
 
 // Protobuf by hand.
@@ -133,6 +157,37 @@ class TestSentencePiece : public QObject {
     }
     qInfo("%s: read in %lld ms, %lld cases", qPrintable(name), static_cast<long long>(ms),
           static_cast<long long>(cases.size()));
+  }
+
+  /// 2,000 lines of every script, hash against hash (tests/goldens/make_corpus_hashes.py).
+  void D18_a_corpus_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<QString>("hash");
+    const QJsonObject hashes = QJsonDocument::fromJson(whole(root + "/tests/goldens/corpus_hashes.json")).object();
+    for (const QString& name : hashes.keys()) QTest::newRow(qPrintable(name)) << name << hashes[name].toString();
+  }
+  void D18_a_corpus() {
+    QFETCH(QString, name);
+    QFETCH(QString, hash);
+    Sha256 got;
+    const std::vector<std::string> lines = corpus();
+    if (name.isEmpty()) {  // the lines themselves
+      const std::string all = fmt::format("{}", fmt::join(lines, "\n"));
+      got.update(std::as_bytes(std::span(all)));
+      QCOMPARE(got.finish(), hash.toStdString());
+      return;
+    }
+    const QString path = name.startsWith("vocab-") ? root + "/../shared/data/" + name : root + "/" + name;
+    if (!QFile::exists(path)) QSKIP("needs ../shared/data");
+    const auto t =
+        name.endsWith(".model") ? read_sentencepiece(path.toStdString(), {}) : Tokenizer::read(path.toStdString());
+    QVERIFY2(t, t ? "" : t.error().text.c_str());
+    for (const std::string& line : lines) {
+      std::vector<int32_t> ids = (*t)->encode(line, false)->ids;
+      ids.push_back(-1);
+      got.update(std::as_bytes(std::span(ids)));
+    }
+    QCOMPARE(got.finish(), hash.toStdString());
   }
 
   void begin_of_text_and_pieces() {
