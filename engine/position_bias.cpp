@@ -6,6 +6,21 @@
 
 namespace cutaway {
 
+std::vector<float> sinusoid_table(int64_t width, bool halves, int64_t first, int64_t n) {
+  const int64_t half = (width + 1) / 2;
+  std::vector<float> table;
+  table.reserve(static_cast<size_t>(n * width));
+  for (int64_t position = first; position < first + n; ++position)
+    for (int64_t i = 0; i < width; ++i) {
+      const int64_t pair = halves ? (i < half ? i : i - half) : i / 2;
+      const double angle =
+          static_cast<double>(position) / std::pow(10000., 2. * static_cast<double>(pair) / static_cast<double>(width));
+      const bool sine = halves ? i < half : i % 2 == 0;
+      table.push_back(static_cast<float>(sine ? std::sin(angle) : std::cos(angle)));
+    }
+  return table;
+}
+
 int64_t relative_bucket(int64_t distance, int64_t buckets, int64_t max_distance, bool ahead) {
   const int64_t n = ahead ? buckets / 2 : buckets, base = ahead && distance > 0 ? n : 0;
   const int64_t far = ahead ? std::abs(distance) : std::max<int64_t>(-distance, 0);

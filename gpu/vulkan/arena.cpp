@@ -60,7 +60,7 @@ uint64_t Uploads::put(const void* data, size_t bytes) {
 uint64_t Uploads::table(const PagedRows& rows) {
   std::vector<uint64_t> entries;
   entries.reserve(rows.pages().size());
-  for (const auto& page : rows.pages()) entries.push_back(page->device_address);
+  for (const auto& page : rows.pages()) entries.push_back(page ? page->device_address : 0);
   return put(entries.data(), entries.size() * sizeof(uint64_t));
 }
 

@@ -29,7 +29,7 @@ class Uploads {
   explicit Uploads(Device& device) : device_(device) {}
   /// The device address of a copy of these bytes; 0 after an error, which ok() tells.
   uint64_t put(const void* data, size_t bytes);
-  /// Page table of these rows, or of dense rows at an address.
+  /// Page table of these rows, 0 for a page that a window forgot; or of dense rows at an address.
   uint64_t table(const PagedRows&);
   uint64_t table(uint64_t address, int64_t rows, size_t row_bytes);
   Result<void> ok() const;

@@ -20,8 +20,13 @@ struct DeviceWeights {
 
 class VulkanBackend final : public Backend, public std::enable_shared_from_this<VulkanBackend> {
  public:
-  explicit VulkanBackend(std::shared_ptr<Device> device)
-      : device_(std::move(device)), arena_(std::make_shared<DeviceArena>(device_)) {}
+  /// How attention runs: one invocation for four queries, where barriers are dear (software devices), or one group a
+  /// query. Both make the same numbers; tests ask for the one that this device would not take.
+  enum class Attend : uint8_t { AsTheDeviceLikes, ByRows, ByGroups };
+  explicit VulkanBackend(std::shared_ptr<Device> device, Attend attend = Attend::AsTheDeviceLikes)
+      : device_(std::move(device)),
+        arena_(std::make_shared<DeviceArena>(device_)),
+        by_rows_(attend == Attend::AsTheDeviceLikes ? device_->about().is_cpu : attend == Attend::ByRows) {}
 
   BackendInfo info() const override { return {"vulkan", device_->about().name}; }
   std::shared_ptr<PageArena> arena() override { return arena_; }
@@ -31,6 +36,7 @@ class VulkanBackend final : public Backend, public std::enable_shared_from_this<
   size_t bytes_read_back() const override { return bytes_read_back_; }
 
   Device& device() { return *device_; }
+  bool attends_by_rows() const { return by_rows_; }
   /// Copies device memory to the host and counts it: every tensor that comes back comes through here. Finishes `work`.
   Result<void> read_back(Work&, const Buffer& from, size_t offset, size_t bytes, void* out);
 
@@ -39,6 +45,7 @@ class VulkanBackend final : public Backend, public std::enable_shared_from_this<
 
   std::shared_ptr<Device> device_;
   std::shared_ptr<DeviceArena> arena_;
+  const bool by_rows_;
   std::atomic<size_t> bytes_read_back_{0};
   std::mutex weights_mutex_;
   std::map<const Model*, std::weak_ptr<const DeviceWeights>> weights_;

@@ -1,6 +1,7 @@
 // A compiled model on the device: which node writes where in the scratch memory, and the dispatches of one pass.
 #pragma once
 
+#include "engine/cpu/layout.h"
 #include "gpu/vulkan/backend.h"
 
 namespace cutaway {
@@ -16,61 +17,72 @@ class VulkanPlan final : public Plan {
   std::vector<std::string> steps() const override;
 
  private:
-  /// Where a node's rows lie: in a slot of the scratch memory, shared with nodes whose rows are no longer needed.
-  struct Place {
-    int slot = -1;      // -1: an input, a cache or an answer
-    int64_t width = 0;  // numbers a row
-    bool one_row = false;
-  };
-  struct Slot {
-    int64_t width = 0;  // of the widest tenant
+  /// Scratch memory that nodes take in turns.
+  struct Room {
+    Slot takers;
     bool head = false;  // holds rows that somebody asked logits for
     BufferPtr buffer;
-    int64_t rows = 0;
+    int64_t floats = 0;
   };
   /// One pass or one piece of the head, being recorded.
   struct Pass {
     Work& work;
     Uploads& uploads;
     const Feed* feed = nullptr;
-    int64_t rows = 0;    // of ordinary nodes
+    PassSizes sizes;
     uint64_t taken = 0;  // address of the rows that take_rows stands for
     State* state = nullptr;
     Recording* recording = nullptr;
-    std::map<NodeId, uint64_t> tables;  // page tables of caches
-    std::vector<uint64_t> bits;         // of custom masks, by slot
+    std::map<NodeId, uint64_t> tables;                 // page tables of caches
+    std::map<NodeId, uint64_t> uploaded;               // rows that the host made
+    std::map<std::pair<int, Counts>, uint64_t> turns;  // cos and sin, by rope and stream
+    std::vector<uint64_t> bits;                        // of custom masks, by slot
   };
 
   void place_nodes();
-  void place(NodeId, const std::vector<NodeId>& last_use);
+  void place(const Node&, const std::vector<NodeId>& last_use);
   bool records(NodeId) const;
   NodeId lse_of(NodeId attend) const;
   /// The node whose memory this one's rows are: views lead back to it.
   NodeId source(NodeId) const;
-  uint64_t address(const Pass&, NodeId) const;
-  int64_t rows_of(const Pass&, NodeId) const;
+  /// False for the head, which runs apart, and for the encoder when its text was read by an earlier pass.
+  bool runs(const Feed&, const Node&) const;
+  /// Rows that a pass adds to what it recorded or cached of a node before.
+  int64_t new_rows(const Node&, const PassSizes&) const;
   uint64_t weight(int index) const { return weights_->tensors[static_cast<size_t>(index)].buffer->address; }
   uint32_t storage(int index) const { return weights_->tensors[static_cast<size_t>(index)].storage; }
 
-  Result<void> check(const Feed&, const State&, const Recording&) const;
-  Result<void> grow_scratch(int64_t rows, bool head);
+  Result<void> check(const Feed&, const PassSizes&) const;
+  Result<void> grow_scratch(PassSizes, bool head);
+  /// Makes room for the rows that this pass appends.
+  Result<void> grow_rows(const Feed&, const PassSizes&, State&, Recording&) const;
+  Result<void> run_head(Pass&, uint64_t hidden, int64_t rows, float* out);
+  Result<void> run_body(Pass&, Output&);
+
+  // plan_ops.cpp
+  uint64_t address(const Pass&, NodeId) const;
+  int64_t rows(const Pass& pass, NodeId id) const { return rows_of(graph_[id], pass.sizes); }
+  int64_t past_of(const Pass&, const Node&) const;
+  uint64_t page_table(Pass&, NodeId) const;
   void run_node(Pass&, const Node&) const;
+  void run_values(Pass&, const Node&) const;
   void embedding(Pass&, const Node&) const;
+  void upload_positions(Pass&, const Node&) const;
   void linear(Pass&, const Node&) const;
-  void layer_norm(Pass&, const Node&) const;
+  void norm(Pass&, const Node&) const;
+  void rotary(Pass&, const Node&) const;
+  void latent(Pass&, const Node&) const;
   void attend(Pass&, const Node&) const;
   void append(Pass&, NodeId whose, NodeId from, const PagedRows& to, uint64_t table) const;
-  Result<void> run_head(Pass&, uint64_t hidden, int64_t rows, float* out);
-  Result<void> run_body(Pass&, const Feed&, State&, Recording&, Output&);
 
   std::shared_ptr<VulkanBackend> backend_;
   std::shared_ptr<const DeviceWeights> weights_;
   ModelPtr model_;
   const Graph& graph_;
   Taps taps_;
-  std::vector<Place> places_;        // by node id
-  std::map<NodeId, int> lse_slots_;  // by attend node, where its log-sum-exp is recorded
-  std::vector<Slot> slots_;
+  std::vector<int> rooms_of_;        // by node id; -1: no rows of its own
+  std::map<NodeId, int> lse_rooms_;  // by attend node, where its log-sum-exp is recorded
+  std::vector<Room> rooms_;
 };
 
 }  // namespace cutaway

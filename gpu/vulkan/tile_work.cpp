@@ -1,6 +1,7 @@
 // One tile of an attention map, computed on the device from recorded q, k and log-sum-exp.
 #include <algorithm>
 
+#include "engine/position_bias.h"
 #include "gpu/vulkan/backend.h"
 #include "gpu/vulkan/pushes.h"
 
@@ -9,12 +10,13 @@ namespace {
 
 /// As tile.glsl declares it.
 struct TileJob {
-  uint64_t q = 0, k = 0, lse = 0, bits = 0, left = 0, peaks = 0, values = 0, row_max = 0, map_max = 0;
+  uint64_t q = 0, k = 0, lse = 0, bits = 0, left = 0, peaks = 0, values = 0, row_max = 0, map_max = 0, bias = 0;
   MaskPush mask;
   uint32_t query_begin = 0, query_end = 0, key_begin = 0, key_end = 0, rows = 0, columns = 0, recorded = 0, keys = 0;
   uint32_t heads = 0, kv_heads = 0, head_dim = 0, head_first = 0, head_last = 0, combine = 0, mean = 0;
   uint32_t without_sink = 0, peaks_from_values = 0;
-  float scale = 0;
+  float scale = 0, softcap = 0;
+  uint32_t bias_stride = 0, bias_zero = 0;
 };
 
 uint32_t narrow(int64_t n) {
@@ -33,7 +35,7 @@ TileJob sizes_of(const TileRequest& request, const PagedRows& q, const PagedRows
   job.key_begin = narrow(request.keys.begin), job.key_end = narrow(request.keys.end);
   job.rows = narrow(request.rows), job.columns = narrow(request.columns);
   job.recorded = narrow(std::min(q.rows(), lse.rows()));
-  job.keys = narrow(std::min(step.positions(), k.rows()));
+  job.keys = narrow(std::min(step.axis(request.probs, 1), k.rows()));
   job.heads = narrow(p.heads), job.kv_heads = narrow(p.kv_heads), job.head_dim = narrow(p.head_dim);
   job.head_first = one ? narrow(request.head) : 0;
   job.head_last = one ? narrow(request.head) + 1 : job.heads;
@@ -42,7 +44,7 @@ TileJob sizes_of(const TileRequest& request, const PagedRows& q, const PagedRows
   job.without_sink = request.without_sink;
   job.peaks_from_values = request.rows == request.queries.size() && request.columns == request.keys.size() &&
                           job.key_begin == 0 && job.key_end >= job.keys;
-  job.scale = p.scale;
+  job.scale = p.scale, job.softcap = p.softcap;
   return job;
 }
 
@@ -97,6 +99,12 @@ Result<DeviceTilePtr> compute_tile(Device& device, const TileRequest& request, P
   const MaskRule& rule = step.mask_of(request.probs);
   job.q = uploads.table(*q), job.k = uploads.table(*k), job.lse = uploads.table(*lse);
   if (rule.bits) job.bits = uploads.put(rule.bits->words.data(), rule.bits->words.size() * sizeof(uint32_t));
+  if (probs.inputs.size() > 3) {
+    const int64_t queries = step.axis(request.probs, 0), distances = queries + step.axis(request.probs, 1) - 1;
+    const auto bias = position_bias(*step.model, step.graph()[probs.inputs[3]], 1 - queries, distances);
+    job.bias = uploads.put(bias.data(), bias.size() * sizeof(float));
+    job.bias_stride = narrow(distances), job.bias_zero = narrow(queries - 1);
+  }
   const uint64_t base = (*buffer)->address;
   job.values = base + at.values, job.row_max = base + at.row_max, job.map_max = base + at.map_max;
   job.peaks = base + at.peaks, job.left = base + at.left;

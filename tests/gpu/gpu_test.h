@@ -41,9 +41,9 @@ inline QByteArray complaints() {
   return text;
 }
 
-/// Runs a suite over back ends on the device alone; any word from the validation layer fails it.
+/// Runs a suite over a back end on the device alone; any word from the validation layer fails it.
 template <class Suite>
-int run_on_device(int argc, char** argv) {
+int run_on_device(int argc, char** argv, VulkanBackend::Attend attend = VulkanBackend::Attend::AsTheDeviceLikes) {
   const auto device = test_device();
   if (!device) {
     std::printf("SKIP   : everything: %s\n", why_no_device().c_str());
@@ -51,7 +51,7 @@ int run_on_device(int argc, char** argv) {
   }
   int failed = 0;
   {
-    Suite suite({{*make_vulkan_backend(device)}});
+    Suite suite({{std::make_shared<VulkanBackend>(device, attend)}});
     failed = QTest::qExec(&suite, argc, argv);
   }
   const bool complained = !complaints().isEmpty();
@@ -79,6 +79,16 @@ inline BufferPtr space_on_device(size_t floats) {
 inline std::vector<float> from_device(const BufferPtr& buffer) {
   const auto* floats = reinterpret_cast<const float*>(buffer->host);
   return std::vector<float>(floats, floats + buffer->bytes / sizeof(float));
+}
+
+/// One dispatch, waited for.
+template <class Push>
+void run(std::string_view shader, std::initializer_list<uint32_t> constants, const Push& push, uint64_t groups) {
+  WorkLease work(*test_device());
+  work->begin(nullptr);
+  work->dispatch(shader, constants, push, groups, 1e3);
+  const auto done = work->finish();
+  QVERIFY2(done, done ? "" : done.error().text.c_str());
 }
 
 /// Largest |a - b| / max(1, max |b|); NaN anywhere but in the same place counts as infinite.

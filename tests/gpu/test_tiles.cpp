@@ -19,7 +19,7 @@ ModelPtr model_of(const char* architecture, size_t corner) {
 
 SnapshotPtr snapshot_on(const std::shared_ptr<Backend>& backend, const ModelPtr& model, const MaskRule& mask,
                         int64_t n = T) {
-  const auto ran = tests::run(backend, model, default_taps(*model->graph), tests::random_ids(model->spec, n), mask);
+  const auto ran = tests::run(backend, model, default_taps(*model->graph), tests::random_ids(model->spec, n), {mask});
   if (!ran) qFatal("%s", ran.error().text.c_str());
   return ran->step;
 }

@@ -84,8 +84,6 @@ void TestVariants::init() {
   const ModelSpec spec = architectures()[static_cast<size_t>(architecture)].corners()[static_cast<size_t>(corner)];
   variant_ = {random_model(spec), contenders_[static_cast<size_t>(contender)]};
   variant_.cached = variant_.model->graph->cache_values_per_token() > 0;
-  if (const auto plan = variant_.on.backend->compile(variant_.model, {}); !plan && plan.error().fault == Fault::Machine)
-    QSKIP(plan.error().text.c_str());
 }
 
 void TestVariants::hold_against_interpreter(const Variant& variant, const std::vector<MaskRule>& masks,

@@ -13,6 +13,7 @@ layout(buffer_reference, std430, buffer_reference_align = 8) buffer Job {
   Floats values;                // (rows, columns)
   Floats row_max;               // (rows)
   Floats map_max;               // (1)
+  Floats bias;                  // (heads, bias_stride): entry key - query + bias_zero; bias_stride 0: none
   MaskData mask;
   uint query_begin, query_end;  // cells of the map that the tile covers
   uint key_begin, key_end;
@@ -24,7 +25,8 @@ layout(buffer_reference, std430, buffer_reference_align = 8) buffer Job {
   uint mean;                    // of the cells under a pixel, instead of their maximum
   uint without_sink;
   uint peaks_from_values;       // the tile has every cell of its rows, so their maxima are there already
-  float scale;
+  float scale, softcap;         // softcap 0: none
+  uint bias_stride, bias_zero;
 };
 layout(push_constant) uniform Push { uint first, unused; Job job; };
 
@@ -34,6 +36,14 @@ const float masked_cell = -1.0, not_computed_cell = -2.0;
 uint cell_at(uint i, uint n, uint begin, uint end) {
   uint size = end - begin, whole = size / n, rest = size % n;
   return begin + i * whole + i * rest / n;
+}
+
+// What attend.glsl makes of a score.
+float shaped(float dot_product, uint head, uint query, uint key) {
+  float score = job.scale * dot_product;
+  if (job.softcap != 0.0) score = job.softcap * tanh_(score / job.softcap);
+  if (job.bias_stride != 0) score += job.bias.at[head * job.bias_stride + (key + job.bias_zero - query)];
+  return score;
 }
 
 float attention(uint head, uint query, uint key) {
@@ -50,7 +60,7 @@ float attention(uint head, uint query, uint key) {
     for (uint d = 0; d < job.head_dim; ++d) dot_product += q.at[q_at + d] * k.at[k_at + d];
   }
   float lse = job.lse.at[query / page_rows].at[(query % page_rows) * job.heads + head];
-  return exp_(job.scale * dot_product - lse);
+  return exp_(shaped(dot_product, head, query, key) - lse);
 }
 
 // Over the heads asked for. The cell is allowed, and not the sink where that is taken out.

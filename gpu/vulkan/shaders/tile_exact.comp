@@ -54,7 +54,7 @@ void main() {
       for (uint j = 0; j < 4; ++j) {
         if ((open_cells >> (4 * i + j) & 1) == 0) continue;
         vec4 p = parts[i][j];
-        float w = exp_(job.scale * ((p.x + p.y) + (p.z + p.w)) - lse);
+        float w = exp_(shaped((p.x + p.y) + (p.z + p.w), head, at_query, key + j) - lse);
         if (job.without_sink != 0) w = left > 0.0 ? w / left : is_nan(left) ? left : 0.0;
         weights[i][j] = job.combine == 2 ? max_(weights[i][j], w) : weights[i][j] + w;
       }
