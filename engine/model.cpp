@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <new>
 
 #include "engine/files/bounded_reader.h"
 #include "engine/files/json_text.h"
 #include "engine/files/tensor_files.h"
 #include "engine/gguf_model.h"
+#include "engine/switch.h"
 #include "engine/tokenizers/gguf_tokenizer.h"
 #include "engine/tokenizers/old_files.h"
 
@@ -80,41 +80,7 @@ Result<void> read_pooling(const std::string& folder, ModelSpec& spec) {
   return {};
 }
 
-/// "size=64" of "window:size=64".
-Result<int64_t> window_size(const std::string& attention, std::string_view settings) {
-  const std::string_view digits = settings.starts_with("size=") ? settings.substr(5) : std::string_view{};
-  int64_t n = 0;
-  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
-  if (digits.empty() || status != std::errc() || end != digits.data() + digits.size() || n < 1)
-    return error("attention is \"{}\"; window wants size=N with N of at least 1", attention);
-  return n;
-}
-
-/// The live switch: KIND[:key=value,…] in place of what the config says.
-Result<void> switch_attention(const std::string& attention, ModelSpec& spec) {
-  const size_t colon = attention.find(':');
-  const std::string kind = attention.substr(0, colon);
-  const std::string settings = colon == std::string::npos ? "" : attention.substr(colon + 1);
-  if (kind == "window" && !attention_kind("window")) {  // a rule over positions, whatever the mechanism
-    const Result<int64_t> n = window_size(attention, settings);
-    if (!n) return n.error();
-    for (MaskRule& mask : spec.masks) mask = {MaskRule::Kind::Window, *n, nullptr};
-    return {};
-  }
-  if (!attention_kind(kind)) {
-    std::vector<std::string_view> known{"window"};
-    for (const AttentionKind& one : attention_kinds()) known.push_back(one.name);
-    std::ranges::sort(known);
-    return error("attention is \"{}\"; known are {}", attention, fmt::join(known, ", "));
-  }
-  if (!settings.empty()) return error("attention is \"{}\"; {} takes no settings", attention, kind);
-  for (LayerSpec& layer : spec.layers) layer.attention.kind = kind;
-  return {};
-}
-
 Result<void> apply(const OpenOptions& options, ModelSpec& spec) {
-  if (!options.attention.empty())
-    if (auto ok = switch_attention(options.attention, spec); !ok) return ok;
   if (!options.mask.empty()) {
     const Result<MaskRule> rule = MaskRule::parse(options.mask);
     if (!rule) return rule.error();
@@ -240,7 +206,9 @@ Result<ModelPtr> open_checked(const std::string& path, const OpenOptions& option
   model->tokenizer = std::move(*tokenizer);
   if (model->tokenizer && model->spec.eos_id < 0) model->spec.eos_id = model->tokenizer->specials().eos;
   if (!report(1)) return cancelled;
-  return ModelPtr(model);
+  const bool overruled = options.attention.starts_with("window") && !options.mask.empty();  // a mask says more
+  if (options.attention.empty() || overruled) return ModelPtr(model);
+  return switch_attention(model, options.attention);
 }
 
 }  // namespace

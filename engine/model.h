@@ -20,6 +20,7 @@ struct Model {
   std::shared_ptr<const Tokenizer> tokenizer;  // null: ids only
   std::string weights_sha256;                  // first 8 hex digits stand in provenance lines; empty for random weights
   bool random_weights = false;
+  std::shared_ptr<const Model> switched_from;  // before a live switch (engine/switch.h); null without one
 };
 using ModelPtr = std::shared_ptr<const Model>;
 
@@ -32,7 +33,7 @@ struct Progress {
 struct OpenOptions {
   std::optional<DType> dtype;           // storage of the weights; nothing: the file's own
   std::optional<uint64_t> random_seed;  // weights at random instead of from the files
-  std::string attention;                // "" or "window:size=64", "mha": a live switch
+  std::string attention;                // "" or "gqa:kv_heads=2", "window:size=64": a live switch
   std::string mask;                     // "" or a MaskRule text
   bool blocks = false;  // without a dtype: matrices of a block type stay as the file has them, for kernels that know
 };

@@ -24,9 +24,11 @@ enum class QkNorm : uint8_t { None, PerHead, Whole };  // RMS over each head (Qw
 struct LatentSpec {
   int64_t q_lora_rank = 0;  // 0: queries are projected at once
   int64_t kv_lora_rank = 0;
-  int64_t nope_dim = 0, rope_dim = 0;  // of a query and key head
+  int64_t nope_dim = 0, rope_dim = 0;  // of a query and key head; rope_dim 0: no key is shared, all of a head may turn
   int64_t v_dim = 0;
   bool absorbed = true;  // scores on the latent itself; false: keys and values are expanded for every token
+  bool normed = true;    // RMS on the latents; one that was made from a checkpoint's heads has none
+  bool query_bias = false;
 };
 
 struct AttentionSpec {

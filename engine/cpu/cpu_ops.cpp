@@ -82,9 +82,9 @@ void CpuPlan::run_sinusoid(const Node& n) {
 void CpuPlan::run_rotary(const Node& n) {
   const Params& p = n.params;
   const RopeSpec& rope = model_->spec.ropes[static_cast<size_t>(p.rope)];
-  const Counts stream = stream_of(n);
-  const auto [entry, fresh] = turns_.try_emplace({p.rope, stream});
-  if (fresh) entry->second = rope_table(rope, stream == Counts::EncoderTokens ? 0 : pass_.sizes.past, rows(n.id));
+  const bool from_zero = stream_of(n) == Counts::EncoderTokens || row_axis(n).law != Law::T;
+  const auto [entry, fresh] = turns_.try_emplace({p.rope, stream_of(n), from_zero});
+  if (fresh) entry->second = rope_table(rope, from_zero ? 0 : pass_.sizes.past, rows(n.id));
   const float *turns = entry->second.data(), *x = values(n.inputs[0]);
   float* out = target(n.id);
   const int64_t width = row_width(n);
@@ -120,11 +120,14 @@ void CpuPlan::run_latent(const Node& n) {
   const int64_t count = rows(n.id), rank = w.cols, out_width = row_width(n);
   const bool expands = n.op == Op::expand_keys || n.op == Op::expand_values;
   const int64_t in_width = row_width(node(n.inputs[0])), in_head = expands ? 0 : in_width / p.heads;
-  const float* x = expands ? scratch_.data() + gather_at_ : values(n.inputs[0]);
-  if (expands && layout_.places[static_cast<size_t>(n.inputs[0])].home == Home::Cache)
-    pass_.state->at(n.inputs[0]).gather(0, count, scratch_.data() + gather_at_);
-  else if (expands)
-    x = values(n.inputs[0]);
+  const bool cached = expands && layout_.places[static_cast<size_t>(n.inputs[0])].home == Home::Cache;
+  if (cached) {  // what a window forgot is masked, and zero here
+    const PagedRows& kept = pass_.state->at(n.inputs[0]);
+    float* gathered = scratch_.data() + gather_at_;
+    std::fill_n(gathered, kept.first_row() * in_width, 0.f);
+    kept.gather(kept.first_row(), count, gathered + kept.first_row() * in_width);
+  }
+  const float* x = cached ? scratch_.data() + gather_at_ : values(n.inputs[0]);
   const int64_t turned = n.op == Op::latent_query || n.op == Op::expand_keys ? p.rope_dim : 0;
   const int64_t rope_in = n.op == Op::latent_query ? p.value_dim : rank, rope_out = p.head_dim - p.rope_dim;
   float* out = target(n.id);

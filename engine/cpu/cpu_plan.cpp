@@ -286,7 +286,8 @@ Result<void> CpuPlan::record(NodeId id, Recording& recording) {
   const int64_t width = row_width(n);
   auto [entry, fresh] = recording.try_emplace(id, machine_.arena, static_cast<size_t>(width) * sizeof(float));
   PagedRows& kept = entry->second;
-  const int64_t before = kept.rows(), old = row_axis(n).law == Law::Past ? before : 0, made = rows(id) - old;
+  const bool all = n.op != Op::cache && (row_axis(n).law == Law::Past || row_axis(n).law == Law::Window);
+  const int64_t before = kept.rows(), old = all ? before : 0, made = rows(id) - old;
   const float* from =
       n.op == Op::lse ? scratch_.data() + lse_at_ : values(n.op == Op::cache ? n.inputs[0] : id) + old * width;
   const int64_t count = n.op == Op::cache ? rows(n.inputs[0]) : made;

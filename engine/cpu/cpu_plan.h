@@ -97,7 +97,13 @@ class CpuPlan final : public Plan {
     auto operator<=>(const SpanKey&) const = default;
   };
   std::map<SpanKey, AllowedSpans> spans_;
-  std::map<std::pair<int, Counts>, std::vector<float>> turns_;  // cos and sin, by rope and stream
+  struct TurnsKey {
+    int rope;
+    Counts stream;
+    bool from_zero;  // of all rows that were ever made; else of this pass
+    auto operator<=>(const TurnsKey&) const = default;
+  };
+  std::map<TurnsKey, std::vector<float>> turns_;  // cos and sin
   std::vector<const float*> k_pages_, v_pages_;
 };
 
