@@ -200,7 +200,6 @@ class TestAcceptanceSwitch : public QObject {
     row("gpt2-2x64x4", "mla:rank=many", {"rank=N"});
     row("gpt2-2x64x4", "mqa:kv_heads=1", {"takes no settings"});
     row("gpt2-2x64x4", "window", {"size=N"});
-    row("falcon-2x48x6", "gqa:kv_heads=2", {"3 heads", "neither divides"});
     row("qwen3", "mla:rank=8", {"norms its keys"});
     row("llama-mqa", "mla:rank=8", {"bias", "position"});
     row("deepseek-2x64x4", "mha", {"latent of"});
@@ -215,6 +214,12 @@ class TestAcceptanceSwitch : public QObject {
     QCOMPARE(refused.error().fault, Fault::Given);
     for (const QString& word : words)
       QVERIFY2(refused.error().text.find(word.toStdString()) != std::string::npos, refused.error().text.c_str());
+  }
+
+  void groups_that_cross_are_refused() {
+    const auto refused = switch_attention(made(corner("falcon-2x48x6"), "gqa:kv_heads=2"), "gqa:kv_heads=3");
+    QVERIFY(!refused);
+    QVERIFY(refused.error().text.find("2 heads of keys and values: 3 neither divides") != std::string::npos);
   }
 
   void choices_are_what_can_be_done() {
