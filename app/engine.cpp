@@ -190,10 +190,12 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
     running->text = (*trace)->text;
     return running;
   }
-  auto model = open_named(asked.setup.model, asked.setup.options, &progress);
-  if (!model) return model.error();
   auto backend = choose_backend(asked.setup.backend, asked.setup.threads);
   if (!backend) return backend.error();
+  OpenOptions options = asked.setup.options;
+  options.blocks = (*backend)->runs_blocks();
+  auto model = open_named(asked.setup.model, options, &progress);
+  if (!model) return model.error();
   auto session = Session::start(*model, *backend);
   if (!session) return session.error();
   running->session = std::move(*session);

@@ -60,6 +60,8 @@ class Backend {
   virtual ~Backend() = default;
   virtual BackendInfo info() const = 0;
   virtual std::shared_ptr<PageArena> arena() = 0;
+  /// Whether matrices of block types run as they are: what to open a model with (OpenOptions::blocks).
+  virtual bool runs_blocks() const { return false; }
   /// Uploads the weights once per model (kept while a plan of it lives). Always tap graph.last_hidden to use head().
   virtual Result<std::unique_ptr<Plan>> compile(ModelPtr, const Taps&) = 0;
   /// Exact values of a piece of an attention map, on any thread.

@@ -158,9 +158,10 @@ Result<OpenOptions> ModelOptions::open_options() const {
   return options;
 }
 
-Result<ModelPtr> ModelOptions::open() const {
-  const Result<OpenOptions> options = open_options();
+Result<ModelPtr> ModelOptions::open(const Backend& backend) const {
+  Result<OpenOptions> options = open_options();
   if (!options) return options.error();
+  options->blocks = backend.runs_blocks();
   return open_named(model, *options);
 }
 

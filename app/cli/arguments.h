@@ -51,7 +51,8 @@ struct ModelOptions {
 
   void add_to(Arguments&);
   Result<OpenOptions> open_options() const;
-  Result<ModelPtr> open() const;
+  /// With the weights as that backend takes them.
+  Result<ModelPtr> open(const Backend&) const;
   Result<std::shared_ptr<Backend>> make_backend() const;
 };
 

@@ -106,7 +106,9 @@ Json describe(const Model& model, const Backend& backend, int64_t prefill, int64
 }
 
 Result<void> run(const BenchCall& call) {
-  const Result<ModelPtr> model = call.model.open();
+  const Result<std::shared_ptr<Backend>> backend = call.model.make_backend();
+  if (!backend) return backend.error();
+  const Result<ModelPtr> model = call.model.open(**backend);
   if (!model) return model.error();
   const ModelSpec& spec = (*model)->spec;
   const bool generates = spec.objective == Objective::CausalLm;
@@ -119,8 +121,6 @@ Result<void> run(const BenchCall& call) {
   const int64_t decode = generates ? *asked : 0;  // an encoder decodes nothing, and its answer says so
   const Result<int64_t> repeat = whole("--repeat", call.repeat, 3, 1, 1000);
   if (!repeat) return repeat.error();
-  const Result<std::shared_ptr<Backend>> backend = call.model.make_backend();
-  if (!backend) return backend.error();
   const std::vector<int32_t> ids = some_ids(*prefill, spec.vocab_size);
   Timings warm_up, timings;
   const Result<void> warm = measure(*model, *backend, ids, std::min<int64_t>(decode, 1), warm_up);

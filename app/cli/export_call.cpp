@@ -134,7 +134,9 @@ class Headless {
 Result<SnapshotPtr> step_of_model(const ExportCall& call) {
   const Result<Sampling> how = call.sampling.sampling();
   if (!how) return how.error();
-  const Result<ModelPtr> model = call.model.open();
+  const Result<std::shared_ptr<Backend>> backend = call.model.make_backend();
+  if (!backend) return backend.error();
+  const Result<ModelPtr> model = call.model.open(**backend);
   if (!model) return model.error();
   if (const Result<Selection> at = call.selection(*(*model)->graph); !at) return at.error();  // before a long run
   const Result<int64_t> steps = call.sampling.count(**model, 0);
@@ -146,8 +148,6 @@ Result<SnapshotPtr> step_of_model(const ExportCall& call) {
     return error("--step is {}; {} generates nothing, so 0 is its only step", *step, (*model)->name);
   const Result<Input> input = call.input.read(**model, *step);
   if (!input) return input.error();
-  const Result<std::shared_ptr<Backend>> backend = call.model.make_backend();
-  if (!backend) return backend.error();
   const Result<std::unique_ptr<Session>> session = Session::start(*model, *backend);
   if (!session) return session.error();
   return run_to(**session, *input, *step, *how);

@@ -114,7 +114,9 @@ Result<void> check_trace(const RunOptions& options) {
 
 Result<void> run(const RunOptions& options) {
   if (const Result<void> trace = check_trace(options); !trace) return trace;
-  const Result<ModelPtr> model = options.model.open();
+  const Result<std::shared_ptr<Backend>> backend = options.model.make_backend();
+  if (!backend) return backend.error();
+  const Result<ModelPtr> model = options.model.open(**backend);
   if (!model) return model.error();
   const Result<int64_t> asked = options.sampling.count(**model, 0);
   if (!asked) return asked.error();
@@ -126,8 +128,6 @@ Result<void> run(const RunOptions& options) {
   const int64_t room = (*model)->spec.n_ctx - n + 1;  // the last token is chosen, not run
   const Result<int64_t> steps = options.sampling.count(**model, std::min(default_steps, room));
   if (!steps) return steps.error();
-  const Result<std::shared_ptr<Backend>> backend = options.model.make_backend();
-  if (!backend) return backend.error();
   const Result<Taps> taps = taps_of(options, *(*model)->graph, n + std::max<int64_t>(0, *steps - 1));
   if (!taps) return taps.error();
   const Result<Generated> made = generate(*model, *backend, *input, *steps, *how, *taps);

@@ -15,6 +15,7 @@ class CpuBackend final : public Backend {
   }
 
   std::shared_ptr<PageArena> arena() override { return machine_.arena; }
+  bool runs_blocks() const override { return true; }
 
   Result<std::unique_ptr<Plan>> compile(ModelPtr model, const Taps& taps) override {
     assert(model && model->graph && model->weights);

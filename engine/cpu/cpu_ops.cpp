@@ -21,8 +21,7 @@ int64_t pieces_of(int64_t n, int64_t piece) { return (n + piece - 1) / piece; }
 
 /// Outputs of a linear that one piece makes from few rows: about few_piece_bytes of weights, whatever the thread count.
 int64_t few_outs(const WeightMatrix& w) {
-  const int64_t row_bytes = w.cols * (w.type == WeightType::F32 ? 4 : 2);
-  return std::max<int64_t>(16, few_piece_bytes / row_bytes / 16 * 16);
+  return std::max<int64_t>(16, few_piece_bytes / stored_bytes(w.type, w.cols) / 16 * 16);
 }
 
 }  // namespace

@@ -15,8 +15,23 @@ constexpr int64_t head_rows = 64;  // rows that head() runs at a time
 int64_t aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
 
 WeightType weight_type(DType dtype) {
-  assert(dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16);
-  return dtype == DType::F32 ? WeightType::F32 : dtype == DType::F16 ? WeightType::F16 : WeightType::BF16;
+  switch (dtype) {
+    case DType::F16:
+      return WeightType::F16;
+    case DType::BF16:
+      return WeightType::BF16;
+    case DType::Q8_0:
+      return WeightType::Q8_0;
+    case DType::Q4_0:
+      return WeightType::Q4_0;
+    case DType::Q4_K:
+      return WeightType::Q4_K;
+    case DType::Q6_K:
+      return WeightType::Q6_K;
+    default:
+      assert(dtype == DType::F32);
+      return WeightType::F32;
+  }
 }
 
 bool is_latent(Op op) {

@@ -10,6 +10,8 @@ namespace {
 
 #include "engine/cpu/level_simd.h"
 //
+#include "engine/cpu/level_blocks.h"
+//
 #include "engine/cpu/level_rows.h"
 //
 #include "engine/cpu/level_linear.h"

@@ -10,9 +10,30 @@
 
 namespace cutaway {
 
-enum class WeightType : uint8_t { F32, F16, BF16 };
+enum class WeightType : uint8_t { F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q6_K };
 
-/// A weight matrix (rows, cols), dense. A linear's rows are its outputs, a table's rows its entries.
+/// Bytes of n neighbours in a row; of a block type (engine/blocks.h) n is a whole number of blocks.
+inline constexpr int64_t stored_bytes(WeightType type, int64_t n) {
+  switch (type) {
+    case WeightType::F32:
+      return n * 4;
+    case WeightType::F16:
+    case WeightType::BF16:
+      return n * 2;
+    case WeightType::Q8_0:
+      return n / 32 * 34;
+    case WeightType::Q4_0:
+      return n / 32 * 18;
+    case WeightType::Q4_K:
+      return n / 256 * 144;
+    case WeightType::Q6_K:
+      return n / 256 * 210;
+  }
+  return 0;
+}
+
+/// A weight matrix (rows, cols), dense. A linear's rows are its outputs, a table's rows its entries. Of a block type
+/// each row is a run of blocks, aligned to nothing.
 struct WeightMatrix {
   const void* data = nullptr;
   WeightType type = WeightType::F32;

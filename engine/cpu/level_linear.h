@@ -74,6 +74,18 @@ void linear_few(const float* x, int64_t rows, const WeightMatrix& w, const float
     case WeightType::BF16:
       linear_few_of<WeightType::BF16>(x, rows, w, out_begin, out_end, y);
       break;
+    case WeightType::Q8_0:
+      linear_few_blocks<WeightType::Q8_0>(x, rows, w, out_begin, out_end, y);
+      break;
+    case WeightType::Q4_0:
+      linear_few_blocks<WeightType::Q4_0>(x, rows, w, out_begin, out_end, y);
+      break;
+    case WeightType::Q4_K:
+      linear_few_blocks<WeightType::Q4_K>(x, rows, w, out_begin, out_end, y);
+      break;
+    case WeightType::Q6_K:
+      linear_few_blocks<WeightType::Q6_K>(x, rows, w, out_begin, out_end, y);
+      break;
   }
   if (!bias) return;
   for (int64_t t = 0; t < rows; ++t)

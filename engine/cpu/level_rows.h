@@ -154,7 +154,9 @@ void decode(const void* data, int64_t begin, int64_t n, float* out) {
   for (; i < n; ++i) out[i] = Stored<type>::one(p + i);
 }
 
+/// Elements [begin, begin + n) of a matrix as floats; whole blocks of a block type.
 void decode(const WeightMatrix& w, int64_t begin, int64_t n, float* out) {
+  const auto* blocks = static_cast<const uint8_t*>(w.data) + stored_bytes(w.type, begin);
   switch (w.type) {
     case WeightType::F32:
       return decode<WeightType::F32>(w.data, begin, n, out);
@@ -162,6 +164,14 @@ void decode(const WeightMatrix& w, int64_t begin, int64_t n, float* out) {
       return decode<WeightType::F16>(w.data, begin, n, out);
     case WeightType::BF16:
       return decode<WeightType::BF16>(w.data, begin, n, out);
+    case WeightType::Q8_0:
+      return decode_blocks<WeightType::Q8_0>(blocks, n, out);
+    case WeightType::Q4_0:
+      return decode_blocks<WeightType::Q4_0>(blocks, n, out);
+    case WeightType::Q4_K:
+      return decode_blocks<WeightType::Q4_K>(blocks, n, out);
+    case WeightType::Q6_K:
+      return decode_blocks<WeightType::Q6_K>(blocks, n, out);
   }
 }
 

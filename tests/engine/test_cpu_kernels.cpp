@@ -6,8 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/blocks.h"
 #include "engine/cpu/levels.h"
-#include "engine/tensor.h"
 #include "tests/engine/attention_problem.h"
 
 using namespace cutaway;
@@ -30,14 +30,23 @@ double difference(const A& got, const Doubles& want) {
   return worst / scale;
 }
 
+constexpr std::pair<WeightType, DType> block_types[] = {{WeightType::Q8_0, DType::Q8_0},
+                                                        {WeightType::Q4_0, DType::Q4_0},
+                                                        {WeightType::Q4_K, DType::Q4_K},
+                                                        {WeightType::Q6_K, DType::Q6_K}};
+
 /// A weight matrix in a storage type, and the values that this type keeps.
 struct Stored {
   std::vector<uint16_t> halves;
-  Floats floats;  // what the matrix says, exactly
+  std::vector<std::byte> blocks;  // from byte 2 on: aligned to no more than in a file
+  Floats floats;                  // what the matrix says, exactly
   WeightMatrix matrix;
 
   Stored(WeightType type, int64_t rows, int64_t cols, float deviation = 1)
       : floats(random_floats(rows * cols, deviation)) {
+    for (const auto& [weights, dtype] : block_types)
+      if (weights == type) fill_blocks(type, dtype, rows, cols);
+    if (matrix.data) return;
     if (type != WeightType::F32) {
       for (float& value : floats) {
         halves.push_back(type == WeightType::F16 ? float_to_half(value) : float_to_bf16(value));
@@ -45,6 +54,24 @@ struct Stored {
       }
     }
     matrix = {type == WeightType::F32 ? static_cast<const void*>(floats.data()) : halves.data(), type, rows, cols};
+  }
+
+ private:
+  void fill_blocks(WeightType type, DType dtype, int64_t rows, int64_t cols) {
+    blocks.resize(2 + bytes_of(dtype, rows * cols));
+    std::byte* data = blocks.data() + 2;
+    if (dtype == DType::Q8_0 || dtype == DType::Q4_0) {
+      blocks_from_float(dtype, floats.data(), rows * cols, data);
+    } else {  // any bits but the scales', which are small numbers of either sign
+      for (std::byte& byte : blocks) byte = static_cast<std::byte>(generator());
+      for (size_t at = 0; at + 2 < blocks.size(); at += bytes_of(dtype))
+        for (size_t half : dtype == DType::Q6_K ? std::vector<size_t>{208} : std::vector<size_t>{0, 2}) {
+          const uint16_t bits = float_to_half(dtype == DType::Q6_K ? -1e-4f : half == 0 ? 2e-3f : -1e-3f);
+          std::memcpy(data + at + half, &bits, 2);
+        }
+    }
+    blocks_to_float(dtype, data, rows * cols, floats.data());
+    matrix = {data, type, rows, cols};
   }
 };
 
@@ -70,6 +97,29 @@ class TestCpuKernels : public QObject {
   void levels() {
     QTest::addColumn<const KernelTable*>("kernels");
     for (const KernelTable* table : runnable_kernels()) QTest::newRow(table->level) << table;
+  }
+
+  void linears(const KernelTable& kernels, WeightType type, const std::vector<int64_t>& ins,
+               const std::vector<int64_t>& all_outs) {
+    for (int64_t in : ins)
+      for (int64_t out : all_outs)
+        for (int64_t rows : {1, 2, 3, 4, 5, 8, 9, 33}) {
+          const Stored w(type, out, in, 0.3f);
+          const Floats x = random_floats(rows * in), bias = rows % 2 ? Floats() : random_floats(out);
+          const Doubles want = linear_twin(x, rows, w, bias);
+          const float* b = bias.empty() ? nullptr : bias.data();
+          Floats y(want.size()), scratch(static_cast<size_t>(linear_scratch(type, out, in)) + 1);
+          const int64_t cut = out / 3;  // pieces as the plan makes them
+          kernels.linear_few(x.data(), rows, w.matrix, b, 0, cut, y.data());
+          kernels.linear_few(x.data(), rows, w.matrix, b, cut, out, y.data());
+          QVERIFY2(difference(y, want) < 2e-6,
+                   qPrintable(QString("few %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
+          std::ranges::fill(y, 7.f);
+          kernels.linear_many(x.data(), rows, w.matrix, b, 0, cut, y.data(), scratch.data());
+          kernels.linear_many(x.data(), rows, w.matrix, b, cut, out, y.data(), scratch.data());
+          QVERIFY2(difference(y, want) < 2e-6,
+                   qPrintable(QString("many %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
+        }
   }
 
  private slots:
@@ -183,6 +233,30 @@ class TestCpuKernels : public QObject {
       }
   }
 
+  void blocks_data() { levels(); }
+  void blocks() {  // exactly what the reader of files says they are; and through a head's product
+    QFETCH(const KernelTable*, kernels);
+    for (const auto& [type, dtype] : block_types) {
+      const Stored table(type, 9, 512);
+      const std::vector<int32_t> ids = {8, 0, 3};
+      Floats y(3 * 512);
+      kernels->embedding(table.matrix, ids.data(), 3, y.data());
+      for (size_t i = 0; i < y.size(); ++i) {
+        const float want = table.floats[static_cast<size_t>(ids[i / 512]) * 512 + i % 512];
+        QVERIFY2(y[i] == want,
+                 qPrintable(QString("type %1, %2: %3, not %4").arg(int(type)).arg(i).arg(y[i]).arg(want)));
+      }
+      const Floats x = random_floats(2 * 512);
+      Floats heads(2 * 4), scratch(4 * 512);
+      kernels->head_product(x.data(), 512, 2, table.matrix, 3, 4, false, heads.data(), 4, scratch.data());
+      Doubles want;
+      for (size_t t = 0; t < 2; ++t)
+        for (size_t o = 3; o < 7; ++o)
+          want.push_back(std::inner_product(&x[t * 512], &x[t * 512] + 512, &table.floats[o * 512], 0.));
+      QVERIFY2(difference(heads, want) < 2e-6, qPrintable(QString::number(difference(heads, want))));
+    }
+  }
+
   void halves_data() { levels(); }
   void halves() {  // every half that is a number, infinity included, and every bfloat16
     QFETCH(const KernelTable*, kernels);
@@ -207,25 +281,9 @@ class TestCpuKernels : public QObject {
   void linear() {
     QFETCH(const KernelTable*, kernels);
     for (WeightType type : {WeightType::F32, WeightType::F16, WeightType::BF16})
-      for (int64_t in : {1, 3, 17, 32, 65, 192})
-        for (int64_t out : {1, 5, 16, 50, 101})
-          for (int64_t rows : {1, 2, 3, 4, 5, 8, 9, 33}) {
-            const Stored w(type, out, in, 0.3f);
-            const Floats x = random_floats(rows * in), bias = rows % 2 ? Floats() : random_floats(out);
-            const Doubles want = linear_twin(x, rows, w, bias);
-            const float* b = bias.empty() ? nullptr : bias.data();
-            Floats y(want.size()), scratch(static_cast<size_t>(linear_scratch(type, out, in)) + 1);
-            const int64_t cut = out / 3;  // pieces as the plan makes them
-            kernels->linear_few(x.data(), rows, w.matrix, b, 0, cut, y.data());
-            kernels->linear_few(x.data(), rows, w.matrix, b, cut, out, y.data());
-            QVERIFY2(difference(y, want) < 2e-6,
-                     qPrintable(QString("few %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
-            std::ranges::fill(y, 7.f);
-            kernels->linear_many(x.data(), rows, w.matrix, b, 0, cut, y.data(), scratch.data());
-            kernels->linear_many(x.data(), rows, w.matrix, b, cut, out, y.data(), scratch.data());
-            QVERIFY2(difference(y, want) < 2e-6,
-                     qPrintable(QString("many %1x%2x%3 %4").arg(rows).arg(in).arg(out).arg(difference(y, want))));
-          }
+      linears(*kernels, type, {1, 3, 17, 32, 65, 192}, {1, 5, 16, 50, 101});
+    for (WeightType type : {WeightType::Q8_0, WeightType::Q4_0}) linears(*kernels, type, {32, 96, 512}, {1, 5, 16, 50});
+    for (WeightType type : {WeightType::Q4_K, WeightType::Q6_K}) linears(*kernels, type, {256, 768}, {1, 5, 16, 50});
   }
 
   void attend_data() { levels(); }
