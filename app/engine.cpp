@@ -33,7 +33,7 @@ auto guarded(F work) -> decltype(work()) {
 
 bool Setup::same_model(const Setup& o) const {
   return model == o.model && options.dtype == o.options.dtype && options.random_seed == o.options.random_seed &&
-         options.attention == o.options.attention && backend == o.backend && threads == o.threads;
+         options.attention == o.options.attention && cache == o.cache && backend == o.backend && threads == o.threads;
 }
 
 bool Setup::operator==(const Setup& o) const { return same_model(o) && mask == o.mask; }
@@ -196,7 +196,7 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
   options.blocks = (*backend)->runs_blocks();
   auto model = open_named(asked.setup.model, options, &progress);
   if (!model) return model.error();
-  auto session = Session::start(*model, *backend);
+  auto session = Session::start(*model, *backend, {.cache = asked.setup.cache});
   if (!session) return session.error();
   running->session = std::move(*session);
   running->trained = (*model)->spec.masks;

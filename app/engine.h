@@ -24,6 +24,7 @@ namespace cutaway {
 struct Setup {
   std::string model;    // a bundled name, a blueprint, a folder, or a trace file
   OpenOptions options;  // dtype, attention, random seed; `mask` stays empty, see below
+  DType cache = DType::F32;  // storage of keys and values
   std::string backend = "auto";
   int threads = 0;               // 0: all of the machine's
   std::optional<MaskRule> mask;  // nothing: as the checkpoint was trained

@@ -15,8 +15,8 @@
 namespace cutaway {
 
 using Taps = std::set<NodeId>;
-/// Cached rows by cache node: what attention reads back. Row i of a K or V cache is (Hkv * Dh) floats of position i, of
-/// a latent cache (r + p). A window's cache forgets the rows that no later token can see.
+/// Cached rows by cache node: what attention reads back. Row i of a K or V cache is (Hkv * Dh) numbers of position i, of
+/// a latent cache (r + p), in the format that the rows were made with. A window's cache forgets the rows that no later token can see.
 using State = std::map<NodeId, PagedRows>;
 /// Recorded rows by tapped node, one row a position: (H*Dh) for q, k, v and context, (H) for lse, (D) for hidden.
 using Recording = std::map<NodeId, PagedRows>;
@@ -62,6 +62,8 @@ class Backend {
   virtual std::shared_ptr<PageArena> arena() = 0;
   /// Whether matrices of block types run as they are: what to open a model with (OpenOptions::blocks).
   virtual bool runs_blocks() const { return false; }
+  /// Whether caches may be stored as that type.
+  virtual bool caches_as(DType dtype) const { return dtype == DType::F32; }
   /// Uploads the weights once per model (kept while a plan of it lives). Always tap graph.last_hidden to use head().
   virtual Result<std::unique_ptr<Plan>> compile(ModelPtr, const Taps&) = 0;
   /// Exact values of a piece of an attention map, on any thread.

@@ -180,7 +180,7 @@ NodeId Builder::rotary(NodeId x, int rope) {
   return id;
 }
 
-NodeId Builder::cache(NodeId x, int mask_slot) {
+NodeId Builder::cache(NodeId x, int mask_slot, int64_t rope_dim) {
   const auto shape = graph_[x].shape;
   const MaskRule& rule = spec_.masks[static_cast<size_t>(mask_slot)];
   Size rows{Law::Past, 0, shape[1].counts};
@@ -189,7 +189,8 @@ NodeId Builder::cache(NodeId x, int mask_slot) {
   else if (rule.kind == MaskRule::Kind::Window)
     rows = {Law::Window, rule.n, shape[1].counts};
   const NodeId id = push(Op::cache, {x}, {shape[0], rows, shape[2]}, {});
-  graph_.nodes.back().params = {.heads = shape[0].n, .head_dim = shape[2].n, .mask_slot = mask_slot};
+  graph_.nodes.back().params = {
+      .heads = shape[0].n, .head_dim = shape[2].n, .rope_dim = rope_dim, .mask_slot = mask_slot};
   return id;
 }
 

@@ -49,7 +49,7 @@ class Builder {
   NodeId merge_heads(NodeId x);                 // (T, H*Dh)
   NodeId rotary(NodeId x, int rope);            // same; x itself for rope -1
   /// Every row that was ever made: (Hkv, S, Dh). Rows of the other stack's text are kept for the whole run.
-  NodeId cache(NodeId x, int mask_slot);
+  NodeId cache(NodeId x, int mask_slot, int64_t rope_dim = 0);
   NodeId relative_bias(const std::string& name, int64_t heads, bool ahead);   // (H, T + S - 1)
   NodeId alibi_bias(int64_t heads);                                           // (H, T + S - 1)
   NodeId latent_query(NodeId q, const std::string& name, const LatentSpec&);  // (H, T, Dn + p) to (H, T, r + p)

@@ -35,6 +35,10 @@ const Storage* storage_named(std::string_view name) {
   return found == std::end(all_storages) ? nullptr : found;
 }
 
+const Storage* storage_of(const State& state) {
+  return state.empty() ? all_storages : storage_named(cache_dtype_name(state.begin()->second.format().dtype));
+}
+
 int64_t KeptRows::allocated() const {
   if (rows() == 0) return 0;
   return ((end + page_rows - 1) / page_rows - first / page_rows) * page_rows;
@@ -81,11 +85,21 @@ std::vector<CacheBlock> cache_blocks(const Graph& graph) {
   return blocks;
 }
 
-bool stands_in(const Node& cache, const Storage& storage) { return cache.params.head_dim % storage.block != 0; }
+namespace {
+
+/// Of a head, what is kept in blocks: of a latent's row only what doesn't turn, the rest stays fp16.
+int64_t blocks_width(const Node& cache, const Storage& storage) {
+  return cache.params.head_dim - (storage.block > 1 ? cache.params.rope_dim : 0);
+}
+
+}  // namespace
+
+bool stands_in(const Node& cache, const Storage& storage) { return blocks_width(cache, storage) % storage.block != 0; }
 
 double row_bytes(const Node& cache, const Storage& storage) {
   const Storage& kept = stands_in(cache, storage) ? half : storage;
-  return static_cast<double>(cache.params.heads * (cache.params.head_dim / kept.block) * kept.block_bytes);
+  const int64_t width = blocks_width(cache, kept), rest = cache.params.head_dim - width;
+  return static_cast<double>(cache.params.heads * (width / kept.block * kept.block_bytes + rest * half.block_bytes));
 }
 
 Footprint footprint(const Graph& graph, const Lengths& lengths, const FootprintOptions& options) {

@@ -7,7 +7,7 @@
 
 #include <optional>
 
-#include "engine/graph.h"
+#include "engine/backend.h"
 
 namespace cutaway {
 
@@ -20,6 +20,7 @@ struct Storage {
 };
 std::span<const Storage> storages();                  // fp32 first, smallest last
 const Storage* storage_named(std::string_view name);  // null for a name that is not in the list
+const Storage* storage_of(const State&);              // how running caches are kept; fp32 where there is none
 
 /// How long the texts are.
 struct Lengths {

@@ -52,7 +52,7 @@ struct Params {
   int64_t kv_heads = 0;                   // attend, probs
   int64_t head_dim = 0;                   // of queries and keys; rms_norm: values normed together
   int64_t value_dim = 0;                  // attend: of a value; latent ops: what a head makes or reads
-  int64_t rope_dim = 0;                   // latent ops: the last dimensions of a query or key, which turn
+  int64_t rope_dim = 0;                   // latent ops and caches: the last dimensions of a row, which turn
   bool halves = false;                    // sinusoid: all sines, then all cosines; else in turns
   int64_t first = 0;                      // positions: what is added to each
   int64_t buckets = 0, max_distance = 0;  // relative_bias

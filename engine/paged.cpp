@@ -59,6 +59,11 @@ Result<void> PagedRows::grow(int64_t n) {
     if (!page) return page.error();  // nothing was changed yet
     fresh.push_back(std::move(*page));
   }
+  if (rows_ == 0 && n > 0 && format_.dtype == DType::F8_E4M3) {  // never those that another owner's rows have
+    auto scales = arena_->take(static_cast<size_t>(format_.heads) * sizeof(float));
+    if (!scales) return scales.error();
+    scales_ = std::move(*scales);
+  }
   if (fork) pages_.back() = std::move(fork);
   pages_.insert(pages_.end(), fresh.begin(), fresh.end());
   for (int64_t first = rows_ - tail; first < rows_ + n; first += page_rows)
@@ -72,6 +77,7 @@ void PagedRows::truncate(int64_t rows) {
   rows_ = rows;
   first_ = std::min(first_, rows);
   pages_.resize(static_cast<size_t>((rows + page_rows - 1) / page_rows));
+  if (rows == 0) scales_.reset();
 }
 
 void PagedRows::forget_before(int64_t row) {
@@ -82,24 +88,33 @@ void PagedRows::forget_before(int64_t row) {
 
 size_t PagedRows::allocated_bytes() const {
   const auto held = std::ranges::count_if(pages_, [](const auto& page) { return page != nullptr; });
-  return static_cast<size_t>(held) * page_rows * row_bytes_;
+  return static_cast<size_t>(held) * page_rows * row_bytes_ + scales_bytes();
+}
+
+std::byte* PagedRows::bytes_of_row(int64_t i) const {
+  assert(i >= first_ && i < rows_);
+  return pages_[static_cast<size_t>(i / page_rows)]->host + static_cast<size_t>(i % page_rows) * row_bytes_;
 }
 
 const float* PagedRows::row(int64_t i) const {
-  assert(i >= first_ && i < rows_);
-  const Page& page = *pages_[static_cast<size_t>(i / page_rows)];
-  return reinterpret_cast<const float*>(page.host + static_cast<size_t>(i % page_rows) * row_bytes_);
+  assert(format_.dtype == DType::F32);
+  return reinterpret_cast<const float*>(bytes_of_row(i));
 }
 
 float* PagedRows::row(int64_t i) { return const_cast<float*>(static_cast<const PagedRows*>(this)->row(i)); }
 
-void PagedRows::gather(int64_t begin, int64_t end, size_t column, size_t columns, float* out) const {
-  for (int64_t i = begin; i < end; ++i, out += columns) std::memcpy(out, row(i) + column, columns * sizeof(float));
+void PagedRows::gather(int64_t begin, int64_t end, int64_t column, int64_t columns, float* out) const {
+  assert(column >= 0 && column + columns <= width());
+  std::vector<float> whole(static_cast<size_t>(columns == width() ? 0 : width()));
+  for (int64_t i = begin; i < end; ++i, out += columns) {
+    decode_row(format_, scales(), bytes_of_row(i), whole.empty() ? out : whole.data());
+    if (!whole.empty()) std::copy_n(whole.data() + column, columns, out);
+  }
 }
 
 void PagedRows::scatter(int64_t begin, int64_t end, const float* in) {
-  const size_t width = row_bytes_ / sizeof(float);
-  for (int64_t i = begin; i < end; ++i, in += width) std::memcpy(row(i), in, row_bytes_);
+  if (begin == 0 && scales_) fit_scales(format_, in, end, reinterpret_cast<float*>(scales_->host));
+  for (int64_t i = begin; i < end; ++i, in += width()) encode_row(format_, scales(), in, bytes_of_row(i));
 }
 
 }  // namespace cutaway

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/result.h"
+#include "engine/row_format.h"
 
 namespace cutaway {
 
@@ -53,13 +53,21 @@ std::shared_ptr<PageArena> make_host_arena();
 class PagedRows {
  public:
   PagedRows() = default;
-  PagedRows(std::shared_ptr<PageArena> arena, size_t row_bytes) : arena_(std::move(arena)), row_bytes_(row_bytes) {}
+  PagedRows(std::shared_ptr<PageArena> arena, const RowFormat& format)
+      : arena_(std::move(arena)), format_(format), row_bytes_(format.row_bytes()) {}
+  /// Rows of floats.
+  PagedRows(std::shared_ptr<PageArena> arena, size_t row_bytes)
+      : PagedRows(std::move(arena), {.head_dim = static_cast<int64_t>(row_bytes / sizeof(float))}) {}
 
   int64_t rows() const { return rows_; }
+  int64_t width() const { return format_.width(); }  // numbers in a row
+  const RowFormat& format() const { return format_; }
   size_t row_bytes() const { return row_bytes_; }
   /// Rows before this one are forgotten and must not be read.
   int64_t first_row() const { return first_; }
-  size_t used_bytes() const { return static_cast<size_t>(rows_ - first_) * row_bytes_; }
+  /// Of the rows that are kept, and of the scales that F8_E4M3 has beside them, one a head.
+  size_t used_bytes() const { return static_cast<size_t>(rows_ - first_) * row_bytes_ + scales_bytes(); }
+  const float* scales() const { return scales_ ? reinterpret_cast<const float*>(scales_->host) : nullptr; }
   size_t allocated_bytes() const;
   /// Null where all rows of a page are forgotten.
   const std::vector<std::shared_ptr<Page>>& pages() const { return pages_; }
@@ -72,19 +80,25 @@ class PagedRows {
   /// Rows before `row` will not be read again: pages that hold only such rows are given back.
   void forget_before(int64_t row);
 
-  /// Host pages only. Rows of one page are contiguous; rows of two pages are not.
+  /// Host pages of floats only. Rows of one page are contiguous; rows of two pages are not.
   const float* row(int64_t i) const;
   float* row(int64_t i);
-  /// Host pages only: copies rows [begin, end) into dense memory, or a column range of them.
-  void gather(int64_t begin, int64_t end, float* out) const { gather(begin, end, 0, row_bytes_ / sizeof(float), out); }
-  void gather(int64_t begin, int64_t end, size_t column, size_t columns, float* out) const;
+  /// Host pages only: rows [begin, end), whatever they are stored as, as floats in dense memory; or a column range.
+  void gather(int64_t begin, int64_t end, float* out) const { gather(begin, end, 0, width(), out); }
+  void gather(int64_t begin, int64_t end, int64_t column, int64_t columns, float* out) const;
   void scatter(int64_t begin, int64_t end, const float* in);
 
  private:
   std::shared_ptr<PageArena> arena_;
   std::vector<std::shared_ptr<Page>> pages_;
+  RowFormat format_;
   size_t row_bytes_ = 0;
   int64_t rows_ = 0, first_ = 0;
+
+  std::shared_ptr<Page> scales_;  // fitted to the first rows that were written
+
+  std::byte* bytes_of_row(int64_t i) const;
+  size_t scales_bytes() const { return scales_ ? scales_->bytes : 0; }
 };
 
 }  // namespace cutaway

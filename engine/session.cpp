@@ -29,8 +29,14 @@ uint64_t next_serial() {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::start(ModelPtr model, std::shared_ptr<Backend> backend) {
+Result<std::unique_ptr<Session>> Session::start(ModelPtr model, std::shared_ptr<Backend> backend,
+                                                const SessionOptions& options) {
+  if (!backend->caches_as(options.cache))
+    return machine_error("{} keeps no {} cache; fp32 is possible", backend->info().name,
+                         cache_dtype_name(options.cache));
+  if (auto fits = check_cache(*model->graph, options.cache); !fits) return fits.error();
   std::unique_ptr<Session> session(new Session);
+  session->options_ = options;
   session->taps_ = default_taps(*model->graph);
   session->masks_ = model->spec.masks;
   auto plan = backend->compile(model, session->taps_);
@@ -123,6 +129,11 @@ bool Session::may_append(const std::vector<MaskRule>& masks, int64_t past) const
                              [&](int slot) { return masks[static_cast<size_t>(slot)].may_append(past); });
 }
 
+void Session::empty(Snapshot& step, const Taps& taps) const {
+  step.state = empty_state(*model_->graph, backend_->arena(), options_.cache);
+  step.recording = empty_recording(*model_->graph, taps, backend_->arena(), options_.cache);
+}
+
 Session::Texts Session::texts_now() const { return {now()->source_ids, now()->ids, now()->n_prompt, now()->text}; }
 
 Result<Session::Steps> Session::replay(const Texts& texts, const std::vector<MaskRule>& masks, Plan& plan,
@@ -139,8 +150,7 @@ Result<Session::Steps> Session::replay(const Texts& texts, const std::vector<Mas
   first.masks = masks;
   first.source_ids = texts.source;
   first.ids.assign(texts.ids.begin(), texts.ids.begin() + texts.n_prompt);
-  first.state = empty_state(*model_->graph, backend_->arena());
-  first.recording = empty_recording(*model_->graph, taps, backend_->arena());
+  empty(first, taps);
   auto step = pass(std::move(first), 0, plan, progress);
   if (!step) return step.error();
   Steps steps{*step};
@@ -149,10 +159,7 @@ Result<Session::Steps> Session::replay(const Texts& texts, const std::vector<Mas
     note_choice(next, texts.ids[static_cast<size_t>(i)]);
     next.ids.push_back(texts.ids[static_cast<size_t>(i)]);
     const bool appends = may_append(masks, i);
-    if (!appends) {
-      next.state = empty_state(*model_->graph, backend_->arena());
-      next.recording = empty_recording(*model_->graph, taps, backend_->arena());
-    }
+    if (!appends) empty(next, taps);
     step = pass(std::move(next), appends ? i : 0, plan, progress);
     if (!step) return step.error();
     steps.push_back(*step);
@@ -209,10 +216,7 @@ Result<SnapshotPtr> Session::append(int32_t id, Progress* progress) {
   note_choice(next, id);
   next.ids = std::move(ids);
   const bool appends = may_append(masks_, from.positions());
-  if (!appends) {  // old rows would see the new token: everything runs again
-    next.state = empty_state(*model_->graph, backend_->arena());
-    next.recording = empty_recording(*model_->graph, taps_, backend_->arena());
-  }
+  if (!appends) empty(next, taps_);  // old rows would see the new token: everything runs again
   auto made = pass(std::move(next), appends ? from.positions() : 0, *plan_, progress);
   if (!made) return made;
   known_.resize(at_ + 1);

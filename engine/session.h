@@ -23,10 +23,14 @@ struct Sampling {
   bool operator==(const Sampling&) const = default;
 };
 
+struct SessionOptions {
+  DType cache = DType::F32;  // what keys and values are stored as: F32, F16, BF16, F8_E4M3, Q8_0 or Q4_0
+};
+
 class Session {
  public:
-  /// Records default_taps(); set_taps adds to them.
-  static Result<std::unique_ptr<Session>> start(ModelPtr, std::shared_ptr<Backend>);
+  /// Records default_taps(); set_taps adds to them. Refuses a cache that the backend or the heads' widths don't allow.
+  static Result<std::unique_ptr<Session>> start(ModelPtr, std::shared_ptr<Backend>, const SessionOptions& = {});
 
   /// With special tokens. An encoder-decoder's encoder reads it; its decoder begins with the start token.
   Result<SnapshotPtr> read(std::string_view text, Progress* = nullptr);
@@ -56,6 +60,7 @@ class Session {
   SnapshotPtr now() const { return known_.empty() ? nullptr : known_[at_]; }
   const ModelPtr& model() const { return model_; }
   const std::shared_ptr<Backend>& backend() const { return backend_; }
+  const SessionOptions& options() const { return options_; }
 
  private:
   using Steps = std::vector<SnapshotPtr>;
@@ -74,10 +79,12 @@ class Session {
   Result<void> check(const std::vector<int32_t>& ids) const;
   SnapshotPtr become(Steps);
   Texts texts_now() const;
+  void empty(Snapshot&, const Taps&) const;  // nothing cached, nothing recorded
   bool may_append(const std::vector<MaskRule>& masks, int64_t past) const;
 
   ModelPtr model_;
   std::shared_ptr<Backend> backend_;
+  SessionOptions options_;
   std::unique_ptr<Plan> plan_;
   Taps taps_;
   std::vector<MaskRule> masks_;

@@ -6,8 +6,7 @@ bool keeps_all(const Node& node) { return node.op == Op::cache && node.shape[1].
 
 void forget_unseen(const Node& cache, const std::vector<MaskRule>& masks, int64_t seen, PagedRows& rows) {
   const MaskRule& rule = masks[static_cast<size_t>(cache.params.mask_slot)];
-  if (!keeps_all(cache) && rule.kind == MaskRule::Kind::Window)
-    rows.forget_before(std::max<int64_t>(0, seen - rule.n));
+  if (!keeps_all(cache) && rule.kind == MaskRule::Kind::Window) rows.forget_before(std::max<int64_t>(0, seen - rule.n));
 }
 
 const PagedRows* Snapshot::rows(NodeId id) const {
@@ -28,17 +27,21 @@ size_t Snapshot::cache_allocated_bytes() const {
   return bytes;
 }
 
-State empty_state(const Graph& graph, const std::shared_ptr<PageArena>& arena) {
+State empty_state(const Graph& graph, const std::shared_ptr<PageArena>& arena, DType cache) {
   State state;
   for (const Node& node : graph.nodes)
-    if (node.op == Op::cache) state.emplace(node.id, PagedRows(arena, sizeof(float) * row_width(node)));
+    if (node.op == Op::cache) state.emplace(node.id, PagedRows(arena, *cache_format(node, cache)));
   return state;
 }
 
-Recording empty_recording(const Graph& graph, const Taps& taps, const std::shared_ptr<PageArena>& arena) {
+Recording empty_recording(const Graph& graph, const Taps& taps, const std::shared_ptr<PageArena>& arena, DType cache) {
   Recording recording;
-  for (NodeId id : taps)
-    if (!keeps_all(graph[id])) recording.emplace(id, PagedRows(arena, sizeof(float) * row_width(graph[id])));
+  for (NodeId id : taps) {
+    const Node& node = graph[id];
+    if (keeps_all(node)) continue;
+    recording.emplace(id, node.op == Op::cache ? PagedRows(arena, *cache_format(node, cache))
+                                               : PagedRows(arena, sizeof(float) * row_width(node)));
+  }
   return recording;
 }
 

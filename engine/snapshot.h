@@ -72,9 +72,10 @@ struct Snapshot {
 bool keeps_all(const Node&);
 /// Gives back the rows of a window's cache that the last of `seen` tokens could not see under the masks that ran.
 void forget_unseen(const Node& cache, const std::vector<MaskRule>& masks, int64_t seen, PagedRows&);
-/// Empty caches and recordings of the right widths.
-State empty_state(const Graph&, const std::shared_ptr<PageArena>&);
-Recording empty_recording(const Graph&, const Taps&, const std::shared_ptr<PageArena>&);
+/// Empty caches and recordings of the right widths. cache: what keys and values are stored as, where check_cache()
+/// allows it; a recorded window's cache is stored like the cache itself, so that its tiles show what attention saw.
+State empty_state(const Graph&, const std::shared_ptr<PageArena>&, DType cache = DType::F32);
+Recording empty_recording(const Graph&, const Taps&, const std::shared_ptr<PageArena>&, DType cache = DType::F32);
 /// What every session records: what attention tiles are computed from, and the rows that the head reads.
 Taps default_taps(const Graph&);
 

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "engine/cpu/allowed.h"
+#include "engine/cpu/cached_rows.h"
 #include "engine/cpu/levels.h"
 #include "engine/position_bias.h"
 #include "engine/snapshot.h"
@@ -39,7 +40,9 @@ class WeightRows {
     source.recorded_ = std::min(q->rows(), lse->rows());
     source.known_keys_ = std::min(source.keys_, k->rows());
     source.q_ = page_table(*q);
-    source.k_ = page_table(*k);
+    source.k_rows_ = cached_rows_of(*k, source.k_);
+    if (k->format().heads != probs.params.kv_heads)  // rows of floats know no heads
+      source.k_rows_ = CachedRows::floats(source.k_.data(), probs.params.kv_heads, probs.params.head_dim);
     source.lse_ = page_table(*lse);
     if (probs.inputs.size() > 3) source.bias_ = bias_of(step, step.graph()[probs.inputs[3]], source);
     source.scratch_.resize(static_cast<size_t>(weights_scratch(probs.params.head_dim)));
@@ -54,9 +57,11 @@ class WeightRows {
   void rows(int64_t head, Range queries, float* weights) {
     if (dense_) return dense_rows(head, queries, weights);
     const AllowedSpans spans(*mask_, queries.begin, queries.size(), known_keys_);
+    CachedRows keys_now = k_rows_;
+    keys_now.pages = k_.data();
     const AttentionWeights attention{.q_pages = q_.data(),
-                                     .k_pages = k_.data(),
                                      .lse_pages = lse_.data(),
+                                     .k = keys_now,
                                      .keys = keys_,
                                      .heads = params_.heads,
                                      .kv_heads = params_.kv_heads,
@@ -87,7 +92,9 @@ class WeightRows {
 
   const MaskRule* mask_ = nullptr;
   const DenseProbs* dense_ = nullptr;
-  std::vector<const float*> q_, k_, lse_;
+  std::vector<const float*> q_, lse_;
+  std::vector<const void*> k_;
+  CachedRows k_rows_;        // but for the pages, which are k_
   std::vector<float> bias_;  // (H, T + S - 1), or empty
   std::vector<double> scratch_;
   Params params_;

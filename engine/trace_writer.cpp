@@ -119,7 +119,7 @@ class TraceWriter {
 
   /// Rows of a position, (T, H * width), as (H, T, width).
   Result<void> put_rows(const PagedRows& rows, int64_t heads, SafetensorsWriter& out) {
-    const int64_t wide = static_cast<int64_t>(rows.row_bytes() / sizeof(float)), width = wide / heads;
+    const int64_t wide = rows.width(), width = wide / heads;
     if (rows.rows() < T_) return error("only {} of {} positions were recorded", rows.rows(), T_);
     std::vector<float> all(static_cast<size_t>(T_ * wide)), one(static_cast<size_t>(T_ * width));
     if (!step_->backend)

@@ -109,6 +109,11 @@ Result<DType> weights_dtype(const std::string& option, const std::string& text) 
   return error("{} is \"{}\"; weights are stored as fp32, fp16 or bf16", option, text);
 }
 
+Result<DType> cache_dtype_of(const std::string& option, const std::string& text) {
+  if (const std::optional<DType> dtype = cache_dtype_named(text)) return *dtype;
+  return error("{} is \"{}\"; it can be fp32, fp16, bf16, fp8, q8_0 or q4_0", option, text);
+}
+
 void ModelOptions::add_to(Arguments& arguments) {
   arguments
       .positional("MODEL", model,
@@ -117,8 +122,9 @@ void ModelOptions::add_to(Arguments& arguments) {
       .group("Machine")
       .option("--backend", backend, "NAME", "auto, cpu, vulkan or cuda; auto takes vulkan where the card is real")
       .option("--threads", threads, "N", "Threads of the CPU back end; all of the machine's when not given")
-      .option("--dtype", dtype, "TYPE", "Storage of the weights: fp32, fp16, bf16; the file's own when not given")
-      .option("--cache-dtype", cache_dtype, "TYPE", "Storage of the cache: fp32 is the only one yet")
+      .option("--dtype", dtype, "TYPE",
+              "Storage of weights and cache: fp32, fp16, bf16; the file's own and fp32 when not given")
+      .option("--cache-dtype", cache_dtype, "TYPE", "Of the cache alone: fp32, fp16, bf16, fp8, q8_0, q4_0")
       .group("Live switches")
       .option("--attention", attention, "KIND[:key=value,…]", "Another attention kind: see `cutaway list`")
       .option("--mask", mask, "RULE", "causal, bidirectional, prefix:N or window:N in place of the model's own")
@@ -135,8 +141,8 @@ Result<OpenOptions> ModelOptions::open_options() const {
     if (!type) return type.error();
     options.dtype = *type;
   }
-  if (cache_dtype && *cache_dtype != "fp32")
-    return error("--cache-dtype is \"{}\"; the cache is kept as fp32", *cache_dtype);
+  if (cache_dtype)
+    if (const auto type = cache_dtype_of("--cache-dtype", *cache_dtype); !type) return type.error();
   if (random_weights) {
     const Result<int64_t> seed = whole("--random-weights", *random_weights, 0, INT64_MAX);
     if (!seed) return seed.error();
@@ -169,6 +175,17 @@ Result<std::shared_ptr<Backend>> ModelOptions::make_backend() const {
   const Result<int64_t> n = whole("--threads", threads, 0, 1, 1024);
   if (!n) return n.error();
   return choose_backend(backend.value_or("auto"), static_cast<int>(*n));
+}
+
+Result<SessionOptions> ModelOptions::session_options(const Backend& on) const {
+  if (cache_dtype) {
+    const Result<DType> type = cache_dtype_of("--cache-dtype", *cache_dtype);
+    if (!type) return type.error();
+    return SessionOptions{.cache = *type};
+  }
+  const Result<DType> type = dtype ? weights_dtype("--dtype", *dtype) : Result<DType>(DType::F32);
+  if (!type) return type.error();
+  return SessionOptions{.cache = on.caches_as(*type) ? *type : DType::F32};
 }
 
 }  // namespace cutaway

@@ -42,6 +42,8 @@ Result<int64_t> whole(const std::string& option, const Given& text, int64_t abse
 Result<double> real(const std::string& option, const std::string& text, double low, double high);
 /// "fp32", "fp16", "bf16" of --dtype as the type of stored weights.
 Result<DType> weights_dtype(const std::string& option, const std::string& text);
+/// "fp32", "fp16", "bf16", "fp8", "q8_0", "q4_0" of --cache-dtype.
+Result<DType> cache_dtype_of(const std::string& option, const std::string& text);
 
 /// MODEL, and what every call that opens one understands.
 struct ModelOptions {
@@ -54,6 +56,8 @@ struct ModelOptions {
   /// With the weights as that backend takes them.
   Result<ModelPtr> open(const Backend&) const;
   Result<std::shared_ptr<Backend>> make_backend() const;
+  /// --cache-dtype, or the type of --dtype where that backend's caches can have it.
+  Result<SessionOptions> session_options(const Backend&) const;
 };
 
 /// The text or ids a model reads.
@@ -95,7 +99,7 @@ struct Generated {
   double prefill_ms = 0, decode_ms = 0;
 };
 Result<Generated> generate(ModelPtr, std::shared_ptr<Backend>, const Input&, int64_t steps, const Sampling&,
-                           const Taps& taps);
+                           const Taps& taps, const SessionOptions& session);
 
 /// A token as a person should see it: the tokenizer's piece, or "#17" without one.
 std::string piece_of(const Model&, int32_t id);

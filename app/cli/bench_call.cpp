@@ -66,9 +66,9 @@ Result<void> first_maps(const SnapshotPtr& step) {
   return {};
 }
 
-Result<void> measure(const ModelPtr& model, const std::shared_ptr<Backend>& backend, const std::vector<int32_t>& ids,
-                     int64_t decode, Timings& timings) {
-  const Result<std::unique_ptr<Session>> session = Session::start(model, backend);
+Result<void> measure(const ModelPtr& model, const std::shared_ptr<Backend>& backend, const SessionOptions& options,
+                     const std::vector<int32_t>& ids, int64_t decode, Timings& timings) {
+  const Result<std::unique_ptr<Session>> session = Session::start(model, backend, options);
   if (!session) return session.error();
   Clock::time_point start = Clock::now();
   const Result<SnapshotPtr> read = (*session)->read_ids(ids);
@@ -121,13 +121,15 @@ Result<void> run(const BenchCall& call) {
   const int64_t decode = generates ? *asked : 0;  // an encoder decodes nothing, and its answer says so
   const Result<int64_t> repeat = whole("--repeat", call.repeat, 3, 1, 1000);
   if (!repeat) return repeat.error();
+  const Result<SessionOptions> options = call.model.session_options(**backend);
+  if (!options) return options.error();
   const std::vector<int32_t> ids = some_ids(*prefill, spec.vocab_size);
   Timings warm_up, timings;
-  const Result<void> warm = measure(*model, *backend, ids, std::min<int64_t>(decode, 1), warm_up);
+  const Result<void> warm = measure(*model, *backend, *options, ids, std::min<int64_t>(decode, 1), warm_up);
   if (!warm) return warm;
   const size_t before = (*backend)->bytes_read_back();
   for (int64_t i = 0; i < *repeat; ++i) {
-    const Result<void> measured = measure(*model, *backend, ids, decode, timings);
+    const Result<void> measured = measure(*model, *backend, *options, ids, decode, timings);
     if (!measured) return measured;
   }
   const size_t readback_bytes = (*backend)->bytes_read_back() - before;

@@ -71,6 +71,7 @@ Result<WindowArguments> window_arguments(const Words& words, bool& help_asked) {
       .option("--backend", machine.backend, "NAME", "auto, cpu, vulkan or cuda")
       .option("--threads", machine.threads, "N", "Threads of the CPU back end")
       .option("--dtype", machine.dtype, "TYPE", "Storage of the weights")
+      .option("--cache-dtype", machine.cache_dtype, "TYPE", "Storage of the cache")
       .option("--attention", machine.attention, "KIND", "Another attention kind")
       .option("--mask", machine.mask, "RULE", "Another mask")
       .option("--random-weights", machine.random_weights, "SEED", "Weights drawn from SEED")
@@ -89,6 +90,7 @@ Result<WindowArguments> window_arguments(const Words& words, bool& help_asked) {
   if (theme && *theme != "dark" && *theme != "light")
     return error("--theme is \"{}\"; it can be dark or light", *theme);
   window.options = *options;
+  if (machine.cache_dtype) window.cache = *cache_dtype_named(*machine.cache_dtype);  // open_options() read it
   window.backend = machine.backend.value_or("auto");
   window.threads = static_cast<int>(*threads);
   window.language = language.value_or("");

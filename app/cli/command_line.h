@@ -18,6 +18,7 @@ int run_command_line(int argc, char** argv);
 struct WindowArguments {
   std::string target;            // MODEL, a trace or a workspace, as typed; empty: the default model
   OpenOptions options;           // --dtype, --attention, --mask, --random-weights
+  DType cache = DType::F32;      // --cache-dtype
   std::string backend = "auto";  // --backend
   int threads = 0;               // --threads; 0: all of the machine's
   std::string language, theme;   // --language en|ru, --theme dark|light; empty: as saved

@@ -148,7 +148,9 @@ Result<SnapshotPtr> step_of_model(const ExportCall& call) {
     return error("--step is {}; {} generates nothing, so 0 is its only step", *step, (*model)->name);
   const Result<Input> input = call.input.read(**model, *step);
   if (!input) return input.error();
-  const Result<std::unique_ptr<Session>> session = Session::start(*model, *backend);
+  const Result<SessionOptions> options = call.model.session_options(**backend);
+  if (!options) return options.error();
+  const Result<std::unique_ptr<Session>> session = Session::start(*model, *backend, *options);
   if (!session) return session.error();
   return run_to(**session, *input, *step, *how);
 }

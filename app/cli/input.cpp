@@ -125,8 +125,8 @@ Result<Sampling> SamplingOptions::sampling() const {
 }
 
 Result<Generated> generate(ModelPtr model, std::shared_ptr<Backend> backend, const Input& input, int64_t steps,
-                           const Sampling& how, const Taps& taps) {
-  Result<std::unique_ptr<Session>> session = Session::start(model, backend);
+                           const Sampling& how, const Taps& taps, const SessionOptions& options) {
+  Result<std::unique_ptr<Session>> session = Session::start(model, backend, options);
   if (!session) return session.error();
   Generated made;
   made.session = std::move(*session);

@@ -53,6 +53,7 @@ Json as_json(const Generated& made, const Input& input) {
                              {"top", choices(model, token.top)},
                              {"ms", token.ms}});
   said["end_token_at"] = end_token_at(made, model);
+  said["cache_dtype"] = cache_dtype_name(made.session->options().cache);
   said["cache_bytes"] = step.cache_used_bytes();
   said["cache_allocated_bytes"] = step.cache_allocated_bytes();
   said["state_bytes"] = 0;  // no recurrent state in these architectures
@@ -128,9 +129,11 @@ Result<void> run(const RunOptions& options) {
   const int64_t room = (*model)->spec.n_ctx - n + 1;  // the last token is chosen, not run
   const Result<int64_t> steps = options.sampling.count(**model, std::min(default_steps, room));
   if (!steps) return steps.error();
+  const Result<SessionOptions> session = options.model.session_options(**backend);
+  if (!session) return session.error();
   const Result<Taps> taps = taps_of(options, *(*model)->graph, n + std::max<int64_t>(0, *steps - 1));
   if (!taps) return taps.error();
-  const Result<Generated> made = generate(*model, *backend, *input, *steps, *how, *taps);
+  const Result<Generated> made = generate(*model, *backend, *input, *steps, *how, *taps, *session);
   if (!made) return made.error();
   if (options.trace) {
     const Result<void> written = write_trace(made->step, *options.trace, options.taps, "cutaway " CUTAWAY_VERSION);

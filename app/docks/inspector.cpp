@@ -204,7 +204,7 @@ void Inspector::show_cache() {
   if (!there) return;
   const Snapshot& step = *stage_.step();
   const auto bytes = [](size_t n) { return said(say_bytes(static_cast<double>(n))); };
-  const double per_token = footprint(step.graph(), {}).per_token;
+  const double per_token = footprint(step.graph(), {}, {.cache = storage_of(step.state)}).per_token;
   cache_->set_title(said(Word::ViewCache),
                     said(say_count(step.positions(), Word::TokenOne, Word::TokenFew, Word::TokenMany)));
   const QStringList used = bytes(step.cache_used_bytes()).split(' ');

@@ -63,7 +63,7 @@ void GrowthPlot::paintEvent(QPaintEvent*) {
   const Snapshot& step = *stage_.step();
   const double n = static_cast<double>(step.positions()),
                most = static_cast<double>(std::max(step.model->spec.n_ctx, step.positions()));
-  const double per_token = footprint(step.graph(), {}).per_token;
+  const double per_token = footprint(step.graph(), {}, {.cache = storage_of(step.state)}).per_token;
   const Rect area{0, 16, static_cast<float>(width()), plot_px - 34};
   const auto at = [&](double tokens, double bytes) {
     const double x = std::log2(std::max(tokens, 1.0)) / std::max(std::log2(most), 1.0);

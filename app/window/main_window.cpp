@@ -197,6 +197,7 @@ void MainWindow::start(const WindowArguments& arguments) {
   const QSettings settings;
   Setup setup;
   setup.options = arguments.options;
+  setup.cache = arguments.cache;
   setup.backend = arguments.backend;
   setup.threads = arguments.threads;
   setup.model = arguments.target;

@@ -45,9 +45,9 @@ NodeId build(Builder& b, const AttentionInputs& in, const AttentionSpec& a) {
   const LatentSpec& l = a.latent;
   const int64_t D = a.d_model, H = a.n_heads, r = l.kv_lora_rank;
   const auto scope = b.block(in.block);
-  NodeId q = b.rotary(query(b, in.x, a), a.rope);       // (H, T, Dn + p), p turned
-  NodeId latent = latent_of(b, in.from, a);             // (1, T, r + p)
-  if (a.cached) latent = b.cache(latent, a.mask_slot);  // (1, S, r + p)
+  NodeId q = b.rotary(query(b, in.x, a), a.rope);                   // (H, T, Dn + p), p turned
+  NodeId latent = latent_of(b, in.from, a);                         // (1, T, r + p)
+  if (a.cached) latent = b.cache(latent, a.mask_slot, l.rope_dim);  // (1, S, r + p)
   b.mark_here(latent, Role::Latent, "latent");
   NodeId context;
   if (l.absorbed) {  // MQA on the latent, whose first r values are the value too

@@ -16,6 +16,10 @@ class CpuBackend final : public Backend {
 
   std::shared_ptr<PageArena> arena() override { return machine_.arena; }
   bool runs_blocks() const override { return true; }
+  bool caches_as(DType dtype) const override {
+    return dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F8_E4M3 ||
+           dtype == DType::Q8_0 || dtype == DType::Q4_0;
+  }
 
   Result<std::unique_ptr<Plan>> compile(ModelPtr model, const Taps& taps) override {
     assert(model && model->graph && model->weights);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "engine/cpu/cached_rows.h"
 #include "engine/position_bias.h"
 
 namespace cutaway {
@@ -201,8 +202,7 @@ void CpuPlan::run_linear(const Node& n) {
 }
 
 Result<void> CpuPlan::run_cache(const Node& n) {
-  auto [entry, fresh] =
-      pass_.state->try_emplace(n.id, machine_.arena, static_cast<size_t>(row_width(n)) * sizeof(float));
+  auto [entry, fresh] = pass_.state->try_emplace(n.id, machine_.arena, *cache_format(n, DType::F32));
   PagedRows& cache = entry->second;
   const int64_t before = rows(n.id) - rows(n.inputs[0]);
   assert(cache.rows() == before);
@@ -220,21 +220,16 @@ AllowedKeys CpuPlan::allowed_keys(const Node& attend) {
 }
 
 /// Keys or values as pages of attend_page rows: the cache's own, or this pass's rows in scratch.
-void CpuPlan::page_table(NodeId id, std::vector<const float*>& pages) const {
-  static_assert(page_rows == attend_page);
+CachedRows CpuPlan::cached_rows(NodeId id, int64_t heads, std::vector<const void*>& pages) const {
   pages.clear();
-  if (layout_.places[static_cast<size_t>(id)].home == Home::Cache) {
-    for (const auto& page : pass_.state->at(id).pages())
-      pages.push_back(page ? reinterpret_cast<const float*>(page->host) : nullptr);
-    return;
-  }
-  for (int64_t row = 0; row < rows(id); row += page_rows) pages.push_back(values(id) + row * row_width(node(id)));
+  if (layout_.places[static_cast<size_t>(id)].home == Home::Cache) return cached_rows_of(pass_.state->at(id), pages);
+  const int64_t width = row_width(node(id));
+  for (int64_t row = 0; row < rows(id); row += page_rows) pages.push_back(values(id) + row * width);
+  return CachedRows::floats(pages.data(), heads, width / heads);
 }
 
 void CpuPlan::run_attend(const Node& n) {
   const Params& p = n.params;
-  page_table(n.inputs[1], k_pages_);
-  page_table(n.inputs[2], v_pages_);
   const int64_t queries = rows(n.id), keys = rows(n.inputs[1]);
   const int64_t past = stream_of(n) == Counts::EncoderTokens ? 0 : pass_.sizes.past;
   ScoreShape shape{.softcap = p.softcap};
@@ -244,15 +239,14 @@ void CpuPlan::run_attend(const Node& n) {
     shape.bias_zero = past + queries - 1;
   }
   const Attention attention{.q = values(n.inputs[0]),
-                            .k_pages = k_pages_.data(),
-                            .v_pages = v_pages_.data(),
+                            .k = cached_rows(n.inputs[1], p.kv_heads, k_pages_),
+                            .v = cached_rows(n.inputs[2], p.kv_heads, v_pages_),
                             .past = past,
                             .keys = keys,
                             .heads = p.heads,
                             .kv_heads = p.kv_heads,
                             .head_dim = p.head_dim,
                             .value_dim = p.value_dim,
-                            .v_stride = row_width(node(n.inputs[2])) / p.kv_heads,
                             .scale = p.scale,
                             .shape = shape,
                             .allowed = allowed_keys(n),

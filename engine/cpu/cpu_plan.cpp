@@ -299,7 +299,8 @@ Result<void> CpuPlan::run_node(const Node& n) {
 Result<void> CpuPlan::record(NodeId id, Recording& recording) {
   const Node& n = node(id);
   const int64_t width = row_width(n);
-  auto [entry, fresh] = recording.try_emplace(id, machine_.arena, static_cast<size_t>(width) * sizeof(float));
+  const RowFormat format = n.op == Op::cache ? pass_.state->at(id).format() : RowFormat{.head_dim = width};
+  auto [entry, fresh] = recording.try_emplace(id, machine_.arena, format);
   PagedRows& kept = entry->second;
   const bool all = n.op != Op::cache && (row_axis(n).law == Law::Past || row_axis(n).law == Law::Window);
   const int64_t before = kept.rows(), old = all ? before : 0, made = rows(id) - old;

@@ -75,7 +75,7 @@ class CpuPlan final : public Plan {
   const std::vector<int32_t>& positions_of(const Node&);
   Result<void> record(NodeId, Recording&);
   AllowedKeys allowed_keys(const Node& attend);
-  void page_table(NodeId, std::vector<const float*>&) const;
+  CachedRows cached_rows(NodeId, int64_t heads, std::vector<const void*>& pages) const;
   float* worker_scratch(int worker) const { return scratch_.data() + workers_at_ + worker * worker_floats_; }
   /// f(first row, one past the last) over pieces of rows that are worth a thread's while.
   template <class F>
@@ -104,7 +104,7 @@ class CpuPlan final : public Plan {
     auto operator<=>(const TurnsKey&) const = default;
   };
   std::map<TurnsKey, std::vector<float>> turns_;  // cos and sin
-  std::vector<const float*> k_pages_, v_pages_;
+  std::vector<const void*> k_pages_, v_pages_;
 };
 
 }  // namespace cutaway

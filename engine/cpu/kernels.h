@@ -55,14 +55,31 @@ struct ScoreShape {
   int64_t bias_stride = 0, bias_zero = 0;
 };
 
+/// How the numbers of a cached head are stored (engine/row_format.h).
+enum class CacheType : uint8_t { F32, F16, BF16, F8, Q8_0, Q4_0 };
+
+/// Keys or values of all positions: pages of attend_page rows, each row its heads one after another.
+struct CachedRows {
+  const void* const* pages = nullptr;
+  CacheType type = CacheType::F32;
+  int64_t row_bytes = 0, head_bytes = 0;
+  int64_t dim = 0;                // numbers of a head
+  int64_t tail = 0;               // its last numbers, which are F16 whatever the type
+  const float* scales = nullptr;  // F8: one a head
+
+  /// Rows of floats.
+  static CachedRows floats(const void* const* pages, int64_t heads, int64_t dim) {
+    return {pages, CacheType::F32, heads * dim * 4, dim * 4, dim};
+  }
+};
+
 /// One attention node of one pass: T queries at positions past .. past + T - 1 over `keys` keys.
 struct Attention {
-  const float* q = nullptr;               // (T, heads * head_dim)
-  const float* const* k_pages = nullptr;  // pages of attend_page rows of (kv_heads * head_dim)
-  const float* const* v_pages = nullptr;  // pages of attend_page rows of (kv_heads * v_stride)
+  const float* q = nullptr;  // (T, heads * head_dim)
+  CachedRows k, v;           // of kv_heads heads
   int64_t past = 0, keys = 0;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
-  int64_t value_dim = 0, v_stride = 0;  // the first value_dim of a head's v_stride values are summed
+  int64_t value_dim = 0;  // the first so many of a head's v.dim values are summed
   float scale = 1;
   ScoreShape shape;
   AllowedKeys allowed;
@@ -73,8 +90,8 @@ struct Attention {
 /// The weights of an attention node that has run, for pictures.
 struct AttentionWeights {
   const float* const* q_pages = nullptr;    // pages of attend_page rows of (heads * head_dim), by position
-  const float* const* k_pages = nullptr;    // pages of attend_page rows of (kv_heads * head_dim)
   const float* const* lse_pages = nullptr;  // pages of attend_page rows of (heads)
+  CachedRows k;                             // of kv_heads heads
   int64_t keys = 0;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
@@ -91,12 +108,12 @@ inline constexpr int64_t few_rows = 8;         // up to here a linear reads each
 /// Floats of scratch that attend() needs.
 inline constexpr int64_t attend_scratch(int64_t keys, int64_t head_dim, int64_t value_dim) {
   const int64_t block = (attend_queries + attend_keys) * (head_dim + value_dim) + attend_queries * (attend_keys + 4);
-  const int64_t row = keys + 2 * value_dim;
+  const int64_t row = keys + 4 * head_dim + 2 * value_dim;
   return (block > row ? block : row) + 128;
 }
 /// Doubles of scratch that attention_weights() needs.
 inline constexpr int64_t weights_scratch(int64_t head_dim) {
-  return (attend_queries + attend_keys) * head_dim + attend_queries + 2 * attend_keys + 16;
+  return (attend_queries + attend_keys + 1) * head_dim + attend_queries + 2 * attend_keys + 16;
 }
 /// Floats of scratch that linear_many() needs for `outs` outputs.
 inline constexpr int64_t linear_scratch(WeightType type, int64_t outs, int64_t ins) {

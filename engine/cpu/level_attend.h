@@ -9,12 +9,59 @@ inline const float* paged_row(const float* const* pages, int64_t position, int64
   return pages[position / attend_page] + position % attend_page * width + column;
 }
 
-/// Asks memory for n floats of the row one page further on: rows of one head lie too far apart to be foreseen by it.
-inline void prefetch_row(const float* const* pages, int64_t position, int64_t end, int64_t width, int64_t column,
+/// The same of a cache, whatever it is stored as.
+inline const uint8_t* head_row(const CachedRows& rows, int64_t position, int64_t group) {
+  return static_cast<const uint8_t*>(rows.pages[position / attend_page]) + position % attend_page * rows.row_bytes +
+         group * rows.head_bytes;
+}
+inline const float* float_row(const CachedRows& rows, int64_t position, int64_t group) {
+  return reinterpret_cast<const float*>(head_row(rows, position, group));
+}
+
+/// Asks memory for n bytes of the row one page further on: rows of one head lie too far apart to be foreseen by it.
+inline void prefetch_row(const CachedRows& rows, int64_t position, int64_t end, int64_t group, int64_t begin,
                          int64_t n) {
   const int64_t later = position + attend_page;
-  const float* row = paged_row(pages, later < end ? later : end - 1, width, column);
-  for (int64_t d = 0; d < n; d += 16) __builtin_prefetch(row + d);
+  const uint8_t* row = head_row(rows, later < end ? later : end - 1, group) + begin;
+  for (int64_t at = 0; at < n; at += 64) __builtin_prefetch(row + at);
+}
+
+/// n numbers of E4M3. Exponent and fraction moved into place are the value times 2^-120.
+inline void decode_f8(const uint8_t* p, int64_t n, float scale, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = p[i], magnitude = bits & 0x7fu;
+    const uint32_t moved = magnitude << 20 | (bits & 0x80u) << 24;
+    float value;
+    __builtin_memcpy(&value, &moved, sizeof value);
+    out[i] = (magnitude == 0x7fu ? __builtin_nanf("") : value * 0x1p120f) * scale;
+  }
+}
+
+/// The first n numbers of a head as floats. Only whole blocks, or all of them and then some of the tail.
+inline void decode_head(const CachedRows& rows, int64_t position, int64_t group, int64_t n, float* out) {
+  const uint8_t* p = head_row(rows, position, group);
+  const int64_t typed = rows.dim - rows.tail, first = n < typed ? n : typed;
+  switch (rows.type) {
+    case CacheType::F32:
+      __builtin_memcpy(out, p, static_cast<size_t>(first) * sizeof(float));
+      break;
+    case CacheType::F16:
+      decode<WeightType::F16>(p, 0, first, out);
+      break;
+    case CacheType::BF16:
+      decode<WeightType::BF16>(p, 0, first, out);
+      break;
+    case CacheType::F8:
+      decode_f8(p, first, rows.scales[group], out);
+      break;
+    case CacheType::Q8_0:
+      decode_blocks<WeightType::Q8_0>(p, first, out);
+      break;
+    case CacheType::Q4_0:
+      decode_blocks<WeightType::Q4_0>(p, first, out);
+      break;
+  }
+  if (n > first) decode<WeightType::F16>(p + rows.head_bytes - 2 * rows.tail, 0, n - first, out + first);
 }
 
 /// Sets scores of keys [begin, end) that a painted bit forbids to -inf. scores[0] is key `begin`.
@@ -76,16 +123,15 @@ inline void finish_row(const Attention& a, int64_t head, int64_t query, const fl
   a.lse[query * a.heads + head] = empty ? minus_infinity : top + __builtin_logf(total);
 }
 
-/// values[d] += sum of weight[j] v[j][d] over keys [begin, end), n columns from `column` on.
-inline void add_values(const Attention& a, const float* weight, int64_t begin, int64_t end, int64_t column,
+/// values[d] = sum of weight[j] v[j][d] over keys [begin, end), where values are floats.
+inline void add_floats(const Attention& a, const float* weight, int64_t begin, int64_t end, int64_t group,
                        float* values) {
-  const int64_t width = a.kv_heads * a.v_stride;
   int64_t d = 0;
   for (; d + 4 * lanes <= a.value_dim; d += 4 * lanes) {
     Vec total[4] = {};
     for (int64_t j = begin; j < end; ++j) {
-      const float* v = paged_row(a.v_pages, j, width, column + d);
-      prefetch_row(a.v_pages, j, end, width, column + d, 4 * lanes);
+      const float* v = float_row(a.v, j, group) + d;
+      prefetch_row(a.v, j, end, group, d * 4, 16 * lanes);
       const Vec w = splat(weight[j - begin]);
       for (int k = 0; k < 4; ++k) total[k] = mul_add(w, load(v + k * lanes), total[k]);
     }
@@ -94,38 +140,64 @@ inline void add_values(const Attention& a, const float* weight, int64_t begin, i
   for (; d + lanes <= a.value_dim; d += lanes) {
     Vec total{};
     for (int64_t j = begin; j < end; ++j)
-      total = mul_add(splat(weight[j - begin]), load(paged_row(a.v_pages, j, width, column + d)), total);
+      total = mul_add(splat(weight[j - begin]), load(float_row(a.v, j, group) + d), total);
     store(values + d, total);
   }
   for (; d < a.value_dim; ++d) {
     values[d] = 0;
-    for (int64_t j = begin; j < end; ++j) values[d] += weight[j - begin] * *paged_row(a.v_pages, j, width, column + d);
+    for (int64_t j = begin; j < end; ++j) values[d] += weight[j - begin] * float_row(a.v, j, group)[d];
   }
 }
 
-/// One query. scratch: scores of its keys, then the sums of values.
-void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch) {
-  const int64_t begin = a.allowed.begin[query], end = a.allowed.end[query], keys = end - begin;
-  const int64_t group = head / (a.heads / a.kv_heads);
-  const int64_t width = a.kv_heads * a.head_dim, column = group * a.head_dim;
-  const float* q = a.q + (query * a.heads + head) * a.head_dim;
-  float* scores = scratch;
-  float* values = scratch + (a.keys + 15) / 16 * 16;
+/// The same where they are decoded first, into `row`.
+inline void add_decoded(const Attention& a, const float* weight, int64_t begin, int64_t end, int64_t group, float* row,
+                        float* values) {
+  for (int64_t d = 0; d < a.value_dim; ++d) values[d] = 0;
+  for (int64_t j = begin; j < end; ++j) {
+    decode_head(a.v, j, group, a.value_dim, row);
+    prefetch_row(a.v, j, end, group, 0, a.v.head_bytes);
+    const float w = weight[j - begin];
+    int64_t d = 0;
+    for (; d + lanes <= a.value_dim; d += lanes) store(values + d, mul_add(splat(w), load(row + d), load(values + d)));
+    for (; d < a.value_dim; ++d) values[d] += w * row[d];
+  }
+}
+
+/// Scores of keys [begin, end) without scale, mask or shape. rows: (4, head_dim) of scratch for decoded keys.
+inline void row_scores(const Attention& a, const float* q, int64_t begin, int64_t end, int64_t group, float* rows,
+                       float* scores) {
+  const bool plain = a.k.type == CacheType::F32;
   for (int64_t j = begin; j < end; j += 4) {
     const float* k[4];
     for (int64_t i = 0; i < 4; ++i) {
-      k[i] = paged_row(a.k_pages, j + i < end ? j + i : end - 1, width, column);
-      prefetch_row(a.k_pages, j + i, end, width, column, a.head_dim);
+      const int64_t key = j + i < end ? j + i : end - 1;
+      k[i] = plain ? float_row(a.k, key, group) : rows + i * a.head_dim;
+      if (!plain) decode_head(a.k, key, group, a.head_dim, rows + i * a.head_dim);
+      prefetch_row(a.k, key, end, group, 0, a.k.head_bytes);
     }
     four_dots<WeightType::F32, 1>(q, 0, k, a.head_dim, 0, scores + (j - begin), 0);
   }
+}
+
+/// One query. scratch: scores of its keys, the sums of values, then a value and four keys as floats.
+void attend_row(const Attention& a, int64_t head, int64_t query, float* scratch) {
+  const int64_t begin = a.allowed.begin[query], end = a.allowed.end[query], keys = end - begin;
+  const int64_t group = head / (a.heads / a.kv_heads);
+  const float* q = a.q + (query * a.heads + head) * a.head_dim;
+  float* scores = scratch;
+  float* values = scratch + (a.keys + 15) / 16 * 16;
+  float* decoded = values + a.value_dim;
+  row_scores(a, q, begin, end, group, decoded + a.value_dim, scores);
   scale_row(scores, keys, a.scale);
   shape_scores(a.shape, head, a.past + query, begin, keys, scores);
   forbid(a.allowed, a.past + query, begin, end, scores);
   const float top = keys > 0 ? row_max(scores, keys) : minus_infinity;
   if (top == minus_infinity) return finish_row(a, head, query, values, top, 0.f);
   const float total = exp_row(scores, keys, top);
-  add_values(a, scores, begin, end, group * a.v_stride, values);
+  if (a.v.type == CacheType::F32)
+    add_floats(a, scores, begin, end, group, values);
+  else
+    add_decoded(a, scores, begin, end, group, decoded, values);
   finish_row(a, head, query, values, top, total);
 }
 
@@ -193,10 +265,8 @@ void attend_block(const Attention& a, int64_t head, int64_t q_begin, int64_t q_e
   for (int64_t first = first_key / attend_page * attend_page; first < last_key; first += attend_keys) {
     const int64_t last = first + attend_keys < last_key ? first + attend_keys : last_key, keys = last - first;
     for (int64_t j = 0; j < keys; ++j) {
-      const float* k = paged_row(a.k_pages, first + j, a.kv_heads * dim, group * dim);
-      const float* v = paged_row(a.v_pages, first + j, a.kv_heads * a.v_stride, group * a.v_stride);
-      __builtin_memcpy(block.k + j * dim, k, static_cast<size_t>(dim) * sizeof(float));
-      __builtin_memcpy(block.v + j * value_dim, v, static_cast<size_t>(value_dim) * sizeof(float));
+      decode_head(a.k, first + j, group, dim, block.k + j * dim);
+      decode_head(a.v, first + j, group, value_dim, block.v + j * value_dim);
     }
     Rows weights(block.weights, queries, keys, Stride(attend_keys));
     weights.noalias() =

@@ -75,6 +75,7 @@ void attention_weights(const AttentionWeights& a, int64_t head, int64_t q_begin,
   const int64_t dim = a.head_dim, queries = q_end - q_begin;
   double *q = scratch, *k = q + attend_queries * dim, *lse = k + attend_keys * dim;
   auto* scores = reinterpret_cast<float*>(lse + attend_queries);  // (4, attend_keys)
+  float* key = scores + 4 * attend_keys;                          // (dim)
   int64_t first_key = a.keys, last_key = 0;                       // what any of these queries sees
   for (int64_t i = 0; i < attend_queries; ++i) {
     const int64_t query = q_begin + (i < queries ? i : queries - 1);  // rows beyond the last repeat it
@@ -87,12 +88,12 @@ void attention_weights(const AttentionWeights& a, int64_t head, int64_t q_begin,
     if (a.allowed.begin[i] < first_key) first_key = a.allowed.begin[i];
     if (a.allowed.end[i] > last_key) last_key = a.allowed.end[i];
   }
-  const int64_t width = a.kv_heads * dim, column = head / (a.heads / a.kv_heads) * dim;
+  const int64_t group = head / (a.heads / a.kv_heads);
   for (int64_t first = first_key / attend_keys * attend_keys; first < last_key; first += attend_keys) {
     const int64_t last = first + attend_keys < last_key ? first + attend_keys : last_key, keys = last - first;
     for (int64_t j = 0; j < attend_keys; ++j) {
-      const float* row = paged_row(a.k_pages, first + (j < keys ? j : keys - 1), width, column);
-      for (int64_t d = 0; d < dim; ++d) k[d * attend_keys + j] = row[d];
+      decode_head(a.k, first + (j < keys ? j : keys - 1), group, dim, key);
+      for (int64_t d = 0; d < dim; ++d) k[d * attend_keys + j] = key[d];
     }
     for (int64_t i = 0; i < queries; i += 4) {
       for (int64_t j = 0; j < keys; j += 2 * wide)

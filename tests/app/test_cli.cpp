@@ -95,7 +95,7 @@ void TestCli::given_wrong_data() {
   row("threads none", tiny({"--prompt", "a", "--threads", "0"}), "--threads");
   row("backend junk", tiny({"--prompt", "a", "--backend", "abacus"}), "abacus");
   row("dtype junk", tiny({"--prompt", "a", "--dtype", "fp7"}), "fp7");
-  row("cache dtype", tiny({"--prompt", "a", "--cache-dtype", "fp16"}), "fp16");
+  row("cache dtype", tiny({"--prompt", "a", "--cache-dtype", "fp7"}), "fp7");
   row("mask junk", tiny({"--prompt", "a", "--mask", "wavy"}), "wavy");
   row("mask and prefix", tiny({"--prompt", "a", "--mask", "causal", "--prefix", "2"}), "--prefix");
   row("attention junk", tiny({"--prompt", "a", "--attention", "telepathy"}), "telepathy");
@@ -429,6 +429,13 @@ void TestCli::footprint_is_what_a_run_takes() {
   const QJsonObject law = program({"footprint", gpt_.path(), "--context", "7", "--json"}).json();
   QCOMPARE(law["cache_bytes"].toDouble(-1), run["cache_bytes"].toDouble(-2));
   QCOMPARE(law["weights_bytes"].toDouble(-1), run["weights_bytes"].toDouble(-2));
+  const QStringList half = {"--cache-dtype", "fp16", "--json"};
+  const QJsonObject run_half =
+      program(gpt_.call("run", QStringList{"--ids", "1,2,3,4,5,6,7", "--steps", "0"} + half)).json();
+  const QJsonObject law_half = program(QStringList{"footprint", gpt_.path(), "--context", "7"} + half).json();
+  QCOMPARE(run_half["cache_dtype"].toString(), QString("fp16"));
+  QCOMPARE(law_half["cache_bytes"].toDouble(-1), run_half["cache_bytes"].toDouble(-2));
+  QCOMPARE(2 * run_half["cache_bytes"].toDouble(-1), run["cache_bytes"].toDouble(-2));
 }
 
 void TestCli::footprint_of_cards() {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-#include "engine/cpu/kernels.h"
+#include "engine/cpu/cached_rows.h"
 #include "engine/mask.h"
 
 namespace cutaway {
@@ -22,16 +22,19 @@ inline Floats random_floats(int64_t n, float deviation = 1) {
   return x;
 }
 
-/// One attention problem with its keys and values in pages.
+/// One attention problem with its keys and values in pages, stored as any cache can; k and v are what that type keeps.
 struct Problem {
   int64_t past, queries, keys, heads, kv_heads, dim;
   MaskRule rule;
   Floats q, k, v;
   std::vector<int32_t> begin, end;
-  std::vector<const float*> k_pages, v_pages;
+  std::shared_ptr<PageArena> arena = make_host_arena();
+  PagedRows k_rows, v_rows;
+  std::vector<const void*> k_pages, v_pages;
   Floats context, lse;
 
-  Problem(int64_t past, int64_t queries, int64_t heads, int64_t kv_heads, int64_t dim, MaskRule rule)
+  Problem(int64_t past, int64_t queries, int64_t heads, int64_t kv_heads, int64_t dim, MaskRule rule,
+          DType cache = DType::F32, int64_t tail = 0)
       : past(past),
         queries(queries),
         keys(past + queries),
@@ -47,9 +50,11 @@ struct Problem {
       begin.push_back(static_cast<int32_t>(first));
       end.push_back(static_cast<int32_t>(last));
     }
-    for (int64_t row = 0; row < keys; row += attend_page) {
-      k_pages.push_back(&k[static_cast<size_t>(row * kv_heads * dim)]);
-      v_pages.push_back(&v[static_cast<size_t>(row * kv_heads * dim)]);
+    for (auto [rows, values] : {std::pair(&k_rows, &k), std::pair(&v_rows, &v)}) {
+      *rows = PagedRows(arena, RowFormat{cache, kv_heads, dim, tail});
+      if (!rows->grow(keys)) std::abort();
+      rows->scatter(0, keys, values->data());
+      rows->gather(0, keys, values->data());
     }
   }
 
@@ -57,15 +62,14 @@ struct Problem {
     context.assign(q.size(), 7.f);
     lse.assign(static_cast<size_t>(queries * heads), 7.f);
     Attention a{.q = q.data(),
-                .k_pages = k_pages.data(),
-                .v_pages = v_pages.data(),
+                .k = cached_rows_of(k_rows, k_pages),
+                .v = cached_rows_of(v_rows, v_pages),
                 .past = past,
                 .keys = keys,
                 .heads = heads,
                 .kv_heads = kv_heads,
                 .head_dim = dim,
                 .value_dim = dim,
-                .v_stride = dim,
                 .scale = 0.3f,
                 .allowed = {begin.data(), end.data()},
                 .context = context.data(),

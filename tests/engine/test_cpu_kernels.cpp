@@ -30,6 +30,7 @@ double difference(const A& got, const Doubles& want) {
   return worst / scale;
 }
 
+constexpr DType cache_types[] = {DType::F16, DType::BF16, DType::F8_E4M3, DType::Q8_0, DType::Q4_0};
 constexpr std::pair<WeightType, DType> block_types[] = {{WeightType::Q8_0, DType::Q8_0},
                                                         {WeightType::Q4_0, DType::Q4_0},
                                                         {WeightType::Q4_K, DType::Q4_K},
@@ -304,6 +305,12 @@ class TestCpuKernels : public QObject {
     for (int64_t dim : {1, 8, 32, 64, 100, 128})
       problems.emplace_back(20, 50, 4, 2, dim, MaskRule{Kind::Causal}),
           problems.emplace_back(200, 1, 4, 2, dim, MaskRule{Kind::Causal});
+    for (DType cache : cache_types)  // the same sums over what the cache keeps
+      for (int64_t queries : {1, 3, 70}) {
+        problems.emplace_back(37, queries, 4, 2, 64, MaskRule{Kind::Causal}, cache);
+        problems.emplace_back(0, queries, 2, 1, 96, MaskRule{Kind::Window, 5}, cache);
+        problems.emplace_back(20, queries, 4, 1, 80, MaskRule{Kind::Causal}, cache, 16);  // as a latent's row
+      }
     for (Problem& p : problems) {
       Doubles context, lse;
       p.twin(context, lse);
@@ -326,11 +333,12 @@ class TestCpuKernels : public QObject {
     QFETCH(const KernelTable*, kernels);
     using Kind = MaskRule::Kind;
     for (int64_t keys : {1, 5, 64, 150})
-      for (int64_t dim : {1, 33})
-        for (const MaskRule& rule :
-             {MaskRule{Kind::Causal}, MaskRule{Kind::Bidirectional}, MaskRule{Kind::Window, 7}, painted(keys, keys)}) {
+      for (int64_t dim : {1, 33, 64})
+        for (const auto& [rule, cache] :
+             {std::pair(MaskRule{Kind::Causal}, DType::F32), std::pair(MaskRule{Kind::Bidirectional}, DType::F16),
+              std::pair(MaskRule{Kind::Window, 7}, DType::F8_E4M3), std::pair(painted(keys, keys), DType::Q8_0)}) {
           const int64_t heads = 4, kv_heads = 2;
-          Problem p(0, keys, heads, kv_heads, dim, rule);
+          Problem p(0, keys, heads, kv_heads, dim, rule, is_block(cache) && dim % 32 ? DType::F32 : cache);
           p.q.resize(static_cast<size_t>((keys + 15) * heads * dim));
           Doubles context, lse;
           p.twin(context, lse);
@@ -342,8 +350,8 @@ class TestCpuKernels : public QObject {
           }
           const int64_t first = keys / 3, last = std::min(keys, first + attend_queries);
           AttentionWeights a{.q_pages = q_pages.data(),
-                             .k_pages = p.k_pages.data(),
                              .lse_pages = lse_pages.data(),
+                             .k = cached_rows_of(p.k_rows, p.k_pages),
                              .keys = keys,
                              .heads = heads,
                              .kv_heads = kv_heads,

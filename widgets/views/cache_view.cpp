@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/footprint.h"
 #include "widgets/fonts.h"
 #include "widgets/views/parts.h"
 
@@ -22,6 +23,7 @@ struct LayerCache {
 
 std::vector<LayerCache> caches_of(const Snapshot& s) {
   std::vector<LayerCache> layers;
+  const Storage& storage = *storage_of(s.state);
   for (const auto& [id, rows] : s.state) {
     const Node& node = s.graph()[id];
     const auto same = [&](const LayerCache& l) { return l.layer == node.layer; };
@@ -32,9 +34,7 @@ std::vector<LayerCache> caches_of(const Snapshot& s) {
     found->capacity = std::max(found->capacity, static_cast<int64_t>(rows.pages().size()) * page_rows);
     found->used += rows.used_bytes();
     found->allocated += rows.allocated_bytes();
-    double values = 1;  // per position, from the shape's growth laws and not from the allocation
-    for (const Size& size : node.shape) values *= static_cast<double>(size.at(0, 1));
-    found->law_per_token += values * sizeof(float);
+    found->law_per_token += row_bytes(node, storage);  // from the graph, not from the allocation
   }
   std::sort(layers.begin(), layers.end(), [](const LayerCache& a, const LayerCache& b) { return a.layer < b.layer; });
   return layers;
