@@ -11,8 +11,10 @@ namespace {
 constexpr size_t staging_bytes = size_t{16} << 20;
 
 uint32_t storage_of(DType dtype) {
-  assert(dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16);
-  return dtype == DType::F32 ? 0 : dtype == DType::F16 ? 1 : 2;
+  constexpr DType types[] = {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q4_K, DType::Q6_K};
+  const auto found = std::ranges::find(types, dtype);
+  assert(found != std::end(types));
+  return static_cast<uint32_t>(found - types);
 }
 
 }  // namespace

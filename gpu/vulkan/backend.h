@@ -12,7 +12,7 @@ namespace cutaway {
 struct DeviceWeights {
   struct Tensor {
     BufferPtr buffer;
-    uint32_t storage = 0;  // constant 0 of weights.glsl: 0 F32, 1 F16, 2 BF16
+    uint32_t storage = 0;  // constant 0 of weights.glsl
   };
   ModelPtr model;
   std::vector<Tensor> tensors;
@@ -30,6 +30,7 @@ class VulkanBackend final : public Backend, public std::enable_shared_from_this<
 
   BackendInfo info() const override { return {"vulkan", device_->about().name}; }
   std::shared_ptr<PageArena> arena() override { return arena_; }
+  bool runs_blocks() const override { return true; }
   Result<std::unique_ptr<Plan>> compile(ModelPtr, const Taps&) override;
   Result<Tile> tile(const TileRequest&) override;
   Result<void> read(const PagedRows&, int64_t begin, int64_t end, float* out) override;
