@@ -1,5 +1,5 @@
-// Measures the CPU backend on the shape of GPT-2 124M with n_positions 2048 and random weights. It answers one line of
-// JSON to each line of standard input, so that a driver can take turns between it and its peers:
+// Measures the CPU backend on the shape of GPT-2 124M with n_positions 2048 and random weights, or on a model. It
+// answers one line of JSON to each line of standard input, so that a driver can take turns between it and its peers:
 //
 //   prefill T     seconds to read T tokens and make the logits of the last
 //   decode N P    seconds to generate N tokens after P
@@ -8,7 +8,7 @@
 //   product       GFLOP/s of Eigen's own square product, one a thread at a time
 //   memory        bytes of the weights and the most that this process ever held
 //
-//   cutaway_bench --threads 2 [--dtype F16]
+//   cutaway_bench --threads 2 [--dtype F16 | --model FILE.gguf] [--cache-dtype fp16]
 #include <immintrin.h>
 #include <sys/resource.h>
 
@@ -117,8 +117,8 @@ double eigen_gflops(int threads) {
 
 class Bench {
  public:
-  Bench(int threads, DType storage)
-      : threads_(threads), model_(gpt2_124m(storage)), backend_(make_cpu_backend(threads)) {
+  Bench(int threads, ModelPtr model, DType cache)
+      : threads_(threads), model_(std::move(model)), cache_(cache), backend_(make_cpu_backend(threads)) {
     plan_ = std::move(*backend_->compile(model_, default_taps(*model_->graph)));
   }
 
@@ -141,7 +141,7 @@ class Bench {
  private:
   std::vector<int32_t> ids(int64_t n) const {
     std::vector<int32_t> result;
-    for (int64_t i = 0; i < n; ++i) result.push_back(static_cast<int32_t>(i * 7919 % 50257));
+    for (int64_t i = 0; i < n; ++i) result.push_back(static_cast<int32_t>(i * 7919 % model_->spec.vocab_size));
     return result;
   }
 
@@ -150,8 +150,8 @@ class Bench {
     step_->model = model_;
     step_->backend = backend_;
     step_->masks = model_->spec.masks;
-    step_->state = empty_state(*model_->graph, backend_->arena());
-    step_->recording = empty_recording(*model_->graph, default_taps(*model_->graph), backend_->arena());
+    step_->state = empty_state(*model_->graph, backend_->arena(), cache_);
+    step_->recording = empty_recording(*model_->graph, default_taps(*model_->graph), backend_->arena(), cache_);
   }
 
   void read_more(std::span<const int32_t> more) {
@@ -223,6 +223,7 @@ class Bench {
 
   int threads_;
   ModelPtr model_;
+  DType cache_;
   std::shared_ptr<Backend> backend_;
   std::unique_ptr<Plan> plan_;
   std::shared_ptr<Snapshot> step_;
@@ -233,13 +234,22 @@ class Bench {
 
 int main(int argc, char** argv) {
   int threads = 0;
-  DType storage = DType::F32;
+  DType storage = DType::F32, cache = DType::F32;
+  std::string path;
   for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::string_view(argv[i]) == "--threads") threads = std::atoi(argv[i + 1]);
-    if (std::string_view(argv[i]) == "--dtype") storage = dtype_named(argv[i + 1]).value_or(DType::F32);
+    const std::string_view option = argv[i];
+    if (option == "--threads") threads = std::atoi(argv[i + 1]);
+    if (option == "--dtype") storage = dtype_named(argv[i + 1]).value_or(DType::F32);
+    if (option == "--cache-dtype") cache = cache_dtype_named(argv[i + 1]).value_or(DType::F32);
+    if (option == "--model") path = argv[i + 1];
   }
   if (threads == 0) threads = static_cast<int>(std::thread::hardware_concurrency());
-  Bench bench(threads, storage);
+  const auto opened = path.empty() ? Result<ModelPtr>(gpt2_124m(storage)) : open_model(path, {.blocks = true});
+  if (!opened) {
+    fmt::print(stderr, "{}\n", opened.error().text);
+    return 2;
+  }
+  Bench bench(threads, *opened, cache);
   fmt::print("{{\"device\":\"{}\"}}\n", make_cpu_backend(threads)->info().device);
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {

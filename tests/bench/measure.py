@@ -44,6 +44,35 @@ def start_all(args, threads):
     return programs
 
 
+def measure_files(args, threads):
+    """Decoding of GQA and MLA, weights in Q8_0 and in fp32, beside llama.cpp on the same file."""
+    middle = statistics.median
+    for model in args.models.split(","):
+        path = os.path.join(args.folder, model + ".gguf")
+        programs = [Program("cutaway", [args.program, "--threads", str(threads), "--model", path])]
+        peer = Program("llama", [args.python, os.path.join(HERE, "peers.py"), "llama", str(threads), path])
+        if peer.version:
+            programs.append(peer)
+        else:
+            print(f"  llama.cpp is left out: {args.python} has no llama_cpp that opens {model}.gguf (see peers.py)")
+        rates, of_reading = {p.name: [] for p in programs}, []
+        for program in programs:
+            program.ask(f"decode 4 {args.prefill}")                   # warm
+        weight_bytes = programs[0].ask("memory")["weight_bytes"]
+        for _ in range(args.repeat):
+            reading = programs[0].ask("read")["gb_per_s"]
+            for program in programs:
+                rates[program.name].append(args.decode / program.ask(f"decode {args.decode} {args.prefill}")["seconds"])
+            of_reading.append(weight_bytes * rates["cutaway"][-1] / 1e9 / reading)
+        said = "   ".join(f"{p} {middle(r):.1f} tok/s" for p, r in rates.items())
+        if len(programs) > 1:
+            said += f"   {middle([a / b for a, b in zip(rates['cutaway'], rates['llama'])]):.2f} of llama.cpp"
+        print(f"  {model:9} decode, {threads} thread{'s' if threads > 1 else ''}: {said}   "
+              f"{middle(of_reading):.2f} of reading memory ({weight_bytes / 1e6:.0f} MB of weights)")
+        for program in programs:
+            program.close()
+
+
 def measure(args, threads):
     programs = start_all(args, threads)
     ours = programs[0]
@@ -87,13 +116,19 @@ def main():
     parser.add_argument("--python", default=os.environ.get("CUTAWAY_PEERS_PYTHON", sys.executable),
                         help="a Python with torch and onnxruntime")
     parser.add_argument("--peers", default="torch,onnx", help="'torch,onnx', one of them, or ''")
+    parser.add_argument("--folder", default=os.path.join("build", "bench"), help="where make_models.py wrote")
+    parser.add_argument("--models", default="gqa-q8_0,mla-q8_0,gqa-f32", help="of that folder, or ''")
+    parser.add_argument("--only-models", action="store_true", help="leaves GPT-2's shape out")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--decode", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
     for threads in args.threads.split(","):
-        measure(args, int(threads))
+        if not args.only_models:
+            measure(args, int(threads))
+        if args.models:
+            measure_files(args, int(threads))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The peers of `./dev bench`: GPT-2's 124M shape with random weights in PyTorch and in ONNX Runtime.
+"""The peers of `./dev bench`: GPT-2's 124M shape with random weights in PyTorch and in ONNX Runtime, and a GGUF file in
+llama.cpp (llama-cpp-python, whose Llama.eval() is that of 0.3).
 
 Answers the same lines as cutaway_bench (prefill T, decode N P), one line of JSON to each, so that the driver
 takes turns between them. Measured with torch 2.5.1, onnxruntime 1.32.0 and onnx 1.17.0; other versions may do.
 
-  python3 peers.py torch 2        python3 peers.py onnx 2
+  python3 peers.py torch 2        python3 peers.py onnx 2        python3 peers.py llama 2 FILE.gguf
 """
 import json
 import os
@@ -113,11 +114,30 @@ class Onnx:
         return int(values[0].numpy().argmax()), values[1:]
 
 
+class Llama:
+    """llama.cpp reads and generates through its Python binding's eval(); logits of the last token only."""
+
+    def __init__(self, threads):
+        import llama_cpp
+        self.model = llama_cpp.Llama(sys.argv[3], n_ctx=POSITIONS, n_batch=512, n_threads=threads,
+                                     n_threads_batch=threads, n_gpu_layers=0, verbose=False)
+        self.vocab = self.model.n_vocab()
+        self.version = "llama.cpp (llama-cpp-python " + llama_cpp.__version__ + ")"
+        self.llama_cpp, self.numpy = llama_cpp, __import__("numpy")
+
+    def run(self, ids, past):
+        if past is None:
+            self.model.reset()
+        self.model.eval(ids)
+        logits = self.llama_cpp.llama_get_logits_ith(self.model.ctx, -1)
+        return int(self.numpy.ctypeslib.as_array(logits, shape=(self.vocab,)).argmax()), True
+
+
 def answer(peer, words):
     counts = [int(word) for word in words[1:]]
     tokens = counts[0] if words[0] == "prefill" else counts[1]
     begin = time.perf_counter()
-    best, cache = peer.run([i * 7919 % VOCAB for i in range(tokens)], None)
+    best, cache = peer.run([i * 7919 % getattr(peer, "vocab", VOCAB) for i in range(tokens)], None)
     if words[0] == "decode":
         begin = time.perf_counter()
         for _ in range(counts[0]):
@@ -126,7 +146,7 @@ def answer(peer, words):
 
 
 def main():
-    peer = {"torch": Torch, "onnx": Onnx}[sys.argv[1]](int(sys.argv[2]))
+    peer = {"torch": Torch, "onnx": Onnx, "llama": Llama}[sys.argv[1]](int(sys.argv[2]))
     print(json.dumps({"device": peer.version}), flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(peer, line.split())), flush=True)
