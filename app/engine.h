@@ -22,8 +22,8 @@ namespace cutaway {
 
 /// What runs, as the switch bar shows it. A change of it can be undone by sending the Setup that was there before.
 struct Setup {
-  std::string model;    // a bundled name, a blueprint, a folder, or a trace file
-  OpenOptions options;  // dtype, attention, random seed; `mask` stays empty, see below
+  std::string model;         // a bundled name, a blueprint, a folder, or a trace file
+  OpenOptions options;       // dtype, attention, random seed; `mask` stays empty, see below
   DType cache = DType::F32;  // storage of keys and values
   std::string backend = "auto";
   int threads = 0;               // 0: all of the machine's

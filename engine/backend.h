@@ -15,8 +15,8 @@
 namespace cutaway {
 
 using Taps = std::set<NodeId>;
-/// Cached rows by cache node: what attention reads back. Row i of a K or V cache is (Hkv * Dh) numbers of position i, of
-/// a latent cache (r + p), in the format that the rows were made with. A window's cache forgets the rows that no later token can see.
+/// Cached rows by cache node, what attention reads back: row i of a K or V cache is (Hkv * Dh) numbers of position i,
+/// of a latent cache (r + p), stored as that cache is. A window's cache forgets the rows that no later token can see.
 using State = std::map<NodeId, PagedRows>;
 /// Recorded rows by tapped node, one row a position: (H*Dh) for q, k, v and context, (H) for lse, (D) for hidden.
 using Recording = std::map<NodeId, PagedRows>;
