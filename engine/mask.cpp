@@ -23,6 +23,8 @@ bool MaskRule::allowed(int64_t query, int64_t key) const {
       return key <= query || key < n;
     case Kind::Window:
       return key <= query && key > query - n;
+    case Kind::Local:
+      return key >= query - n && key <= query + n;
     case Kind::Custom:
       if (query < bits->queries && key < bits->keys) return bits->get(query, key);
       return key <= query;
@@ -37,6 +39,8 @@ bool MaskRule::may_append(int64_t past) const {
       return true;
     case Kind::Bidirectional:
       return false;
+    case Kind::Local:
+      return n == 0;
     case Kind::Prefix:
       return n <= 1 || n <= past;
     case Kind::Custom:
@@ -59,6 +63,8 @@ std::pair<int64_t, int64_t> MaskRule::span(int64_t query, int64_t keys) const {
       return {0, std::min(keys, std::max(causal_end, n))};
     case Kind::Window:
       return {std::min(causal_end, std::max<int64_t>(0, query + 1 - n)), causal_end};
+    case Kind::Local:
+      return {std::clamp<int64_t>(query - n, 0, keys), std::min(keys, query + n + 1)};
     case Kind::Custom: {
       if (query >= bits->queries) return {0, causal_end};
       int64_t first = 0, end = std::min(keys, std::max(causal_end, bits->keys));
@@ -90,6 +96,8 @@ std::string MaskRule::text() const {
       return fmt::format("prefix:{}", n);
     case Kind::Window:
       return fmt::format("window:{}", n);
+    case Kind::Local:
+      return fmt::format("local:{}", n);
     case Kind::Custom:
       return "custom";
   }
@@ -101,15 +109,15 @@ Result<MaskRule> MaskRule::parse(std::string_view text) {
   if (text == "bidirectional") return MaskRule{Kind::Bidirectional, 0, nullptr};
   const size_t colon = text.find(':');
   const std::string_view kind = text.substr(0, colon);
-  if (kind != "prefix" && kind != "window")
-    return error("mask is \"{}\"; expected causal, bidirectional, prefix:N or window:N", text);
+  if (kind != "prefix" && kind != "window" && kind != "local")
+    return error("mask is \"{}\"; expected causal, bidirectional, prefix:N, window:N or local:N", text);
   const std::string_view digits = colon == text.npos ? std::string_view{} : text.substr(colon + 1);
   int64_t n = 0;
   const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
   const int64_t least = kind == "window" ? 1 : 0;
   if (digits.empty() || status != std::errc() || end != digits.data() + digits.size() || n < least)
     return error("mask is \"{}\"; {} wants a whole number of at least {} after the colon", text, kind, least);
-  return MaskRule{kind == "prefix" ? Kind::Prefix : Kind::Window, n, nullptr};
+  return MaskRule{kind == "prefix" ? Kind::Prefix : kind == "window" ? Kind::Window : Kind::Local, n, nullptr};
 }
 
 }  // namespace cutaway

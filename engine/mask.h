@@ -24,13 +24,14 @@ struct MaskBits {
 };
 
 struct MaskRule {
-  enum class Kind : uint8_t { Causal, Bidirectional, Prefix, Window, Custom };
+  enum class Kind : uint8_t { Causal, Bidirectional, Prefix, Window, Custom, Local };
 
   Kind kind = Kind::Causal;
-  int64_t n = 0;  // Prefix: positions < n are seen by all. Window: keys a query sees, itself included.
+  int64_t n = 0;  // Prefix: positions < n are seen by all. Window: keys a query sees, itself included. Local: keys on either side.
   std::shared_ptr<const MaskBits> bits;  // Custom only; cells outside the painted area follow the causal rule
 
-  /// causal j <= i; prefix j <= i or j < n; window i - n < j <= i; bidirectional always.
+  /// causal j <= i; prefix j <= i or j < n; window i - n < j <= i; local |i - j| <= n;
+  /// bidirectional always.
   bool allowed(int64_t query, int64_t key) const;
   /// True when none of the first `past` queries sees key `past` or a later one: a new token may be appended without
   /// running the old ones again. A prefix may be appended to once it is complete.
@@ -43,7 +44,7 @@ struct MaskRule {
   /// painted() with one cell changed. Cells outside the painted area can't be changed.
   MaskRule with_cell(int64_t positions, int64_t query, int64_t key, bool allow) const;
 
-  std::string text() const;                          // "causal", "prefix:9", "window:64", "custom"
+  std::string text() const;                          // "causal", "prefix:9", "window:64", "local:64", "custom"
   static Result<MaskRule> parse(std::string_view);   // what text() writes, except "custom"
   bool operator==(const MaskRule&) const = default;  // custom masks: the same bits object
 };

@@ -91,6 +91,11 @@ struct ModelSpec {
   std::vector<LayerSpec> layers;
   std::vector<LayerSpec> encoder_layers;                    // of an encoder-decoder, whose decoder is `layers`
   int64_t decoder_start_id = -1;                            // what an encoder-decoder's decoder begins with
+  bool sinusoids = false;                 // fixed positions in place of a learned table
+  int64_t first_position = 0;             // the table's row of position 0; it has as many rows more
+  bool logit_bias = false;                // one number a vocabulary entry, added to the logits
+  bool head_dense_bias = true;            // of the layer before a masked-language head's output matrix
+  float head_scale = 1;                   // multiplies what the output matrix reads
   int64_t relative_buckets = 0, relative_max_distance = 0;  // T5's relative position bias; 0 buckets: none
   std::vector<std::pair<std::string, int64_t>> said;        // config keys and their numbers, for messages about shapes
   std::vector<MaskRule> masks;                              // by slot, as the checkpoint was trained

@@ -1,4 +1,4 @@
-// BERT (Devlin et al. 2018): post-norm encoder, every token sees every token. With its masked-language head, with its
+// BERT (Devlin et al. 2018) and RoBERTa (Liu et al. 2019): post-norm encoder, every token sees every token. With its masked-language head, with its
 // pooler, or as the body of a sentence encoder. Names with and without "bert.", gamma/beta as weight/bias.
 #include <cmath>
 
@@ -17,6 +17,11 @@ LayerSpec layer_spec(int64_t D, int64_t H, int64_t F, Activation activation) {
                      .cached = false};
   layer.ffn = {.activation = activation, .d_ff = F};
   return layer;
+}
+
+bool is_roberta(const Config& c) {
+  const auto type = c.text("model_type", "bert");
+  return type && *type == "roberta";
 }
 
 Result<ModelSpec> read_config(const Config& c) {
@@ -41,10 +46,17 @@ Result<ModelSpec> read_config(const Config& c) {
   if (!decoder) return decoder.error();
   if (*decoder) return error("{}: is_decoder is true; BERT is read as an encoder, expected false", c.file());
 
+  const bool roberta = is_roberta(c);
+  const auto pad = c.integer("pad_token_id", roberta ? 1 : 0, -1, 1 << 24);
+  if (!pad) return pad.error();
+
   ModelSpec spec;
-  spec.architecture = "bert";
+  spec.architecture = roberta ? "roberta" : "bert";
   spec.objective = Objective::MaskedLm;
-  spec.vocab_size = *V, spec.d_model = *D, spec.n_ctx = *N, spec.n_segments = *types;
+  spec.first_position = roberta ? *pad + 1 : 0;  // rows up to the padding's are not for tokens
+  if (spec.first_position >= *N)
+    return error("{}: max_position_embeddings is {}; pad_token_id {} leaves no position", c.file(), *N, *pad);
+  spec.vocab_size = *V, spec.d_model = *D, spec.n_ctx = *N - spec.first_position, spec.n_segments = *types;
   spec.norm_eps = static_cast<float>(*eps);
   spec.layers.assign(static_cast<size_t>(*L), layer_spec(*D, *H, *F, *activation));
   spec.masks = {MaskRule{MaskRule::Kind::Bidirectional, 0, nullptr}};
@@ -54,8 +66,8 @@ Result<ModelSpec> read_config(const Config& c) {
 }
 
 void adapt(ModelSpec& spec, const std::function<bool(const std::string&)>& has) {
-  spec.has_head = has("cls.predictions.transform.dense.weight");
-  if (has("bert.pooler.dense.weight") || has("pooler.dense.weight")) spec.pooling = Pooling::Cls;
+  spec.has_head = has("cls.predictions.transform.dense.weight") || has("lm_head.dense.weight");
+  if (has("bert.pooler.dense.weight") || has("roberta.pooler.dense.weight") || has("pooler.dense.weight")) spec.pooling = Pooling::Cls;
   if (!spec.has_head) spec.objective = Objective::Embedding;
 }
 
@@ -64,7 +76,7 @@ Graph build(const ModelSpec& spec) {
   const int64_t D = spec.d_model, V = spec.vocab_size;
   NodeId x = b.add(b.add(b.embedding(b.tokens(), "word_embeddings", V, D),
                          b.embedding(b.segments(), "token_type_embeddings", spec.n_segments, D)),
-                   b.embedding(b.positions(), "position_embeddings", spec.n_ctx, D));  // (T, D)
+                   b.embedding(b.positions(spec.first_position), "position_embeddings", spec.n_ctx + spec.first_position, D));  // (T, D)
   x = b.mark(b.layer_norm(x, "embed_norm"), Role::Hidden, "hidden.embed");
   for (int i = 0; i < spec.n_layers(); ++i) {
     const AttentionSpec& attention = spec.layers[static_cast<size_t>(i)].attention;
@@ -88,7 +100,15 @@ Graph build(const ModelSpec& spec) {
   return b.finish();
 }
 
-TensorSource source(const ModelSpec&, const std::string& name) {
+/// RoBERTa's head has names of its own, without the body's prefix.
+TensorSource roberta_head(const std::string& part, const std::string& kind) {
+  const std::string name = part == "head.transform" ? "lm_head.dense" : part == "head.norm" ? "lm_head.layer_norm" : "lm_head";
+  TensorSource found{.names = {name + kind}};
+  if (part == "head") found.names.push_back("lm_head.decoder.bias");
+  return found;
+}
+
+TensorSource source(const ModelSpec& spec, const std::string& name) {
   static constexpr std::pair<std::string_view, std::string_view> parts[] = {
       {"word_embeddings", "embeddings.word_embeddings"},
       {"token_type_embeddings", "embeddings.token_type_embeddings"},
@@ -115,13 +135,16 @@ TensorSource source(const ModelSpec&, const std::string& name) {
     prefix = fmt::format("encoder.layer.{}.", part.substr(7, end - 7));
     part = part.substr(end + 1);
   }
+  const bool roberta = spec.architecture == "roberta";
+  if (roberta && part.starts_with("head")) return roberta_head(std::string(part), kind);
+  const std::string body = roberta ? "roberta." : "bert.";
   TensorSource found;
   for (const auto& [ours, theirs] : parts) {
     if (ours != part) continue;
     const std::string file = fmt::format("{}{}", prefix, theirs);
-    found.names = {"bert." + file + kind, file + kind};
+    found.names = {body + file + kind, file + kind};
     if (file.ends_with("LayerNorm"))  // TensorFlow's old spelling
-      for (const char* old : {"bert.", ""})
+      for (const std::string& old : {body, std::string()})
         found.names.push_back(old + file + (kind == ".weight" ? ".gamma" : ".beta"));
     if (ours == "head") found.names.push_back("cls.predictions.decoder.bias");
   }
@@ -130,10 +153,10 @@ TensorSource source(const ModelSpec&, const std::string& name) {
 
 bool ignored(const std::string& name) {
   return name.ends_with("embeddings.position_ids") || name.starts_with("cls.seq_relationship.") ||
-         name.starts_with("cls.predictions.") || name.find("pooler.dense.") != name.npos;
+         name.starts_with("cls.predictions.") || name.starts_with("lm_head.") || name.find("pooler.dense.") != name.npos;
 }
 
-std::vector<ModelSpec> corners() {
+std::vector<ModelSpec> corners_of(const std::string& architecture) {
   struct Corner {
     int64_t L, D, H, F, V, N, types;
     Pooling pooling;
@@ -145,8 +168,9 @@ std::vector<ModelSpec> corners() {
   std::vector<ModelSpec> specs;
   for (const Corner& c : all) {
     ModelSpec spec;
-    spec.name = fmt::format("bert-{}x{}x{}", c.L, c.D, c.H);
-    spec.architecture = "bert";
+    spec.name = fmt::format("{}-{}x{}x{}", architecture, c.L, c.D, c.H);
+    spec.architecture = architecture;
+    spec.first_position = architecture == "roberta" ? 2 : 0;
     spec.objective = c.head ? Objective::MaskedLm : Objective::Embedding;
     spec.vocab_size = c.V, spec.d_model = c.D, spec.n_ctx = c.N, spec.n_segments = c.types;
     spec.norm_eps = 1e-12f;
@@ -160,7 +184,10 @@ std::vector<ModelSpec> corners() {
 
 }  // namespace
 
-extern const Architecture bert_architecture;
-const Architecture bert_architecture{"bert", {"bert"}, read_config, adapt, build, source, ignored, corners};
+extern const Architecture bert_architecture, roberta_architecture;
+const Architecture bert_architecture{
+    "bert", {"bert"}, read_config, adapt, build, source, ignored, [] { return corners_of("bert"); }};
+const Architecture roberta_architecture{
+    "roberta", {"roberta"}, read_config, adapt, build, source, ignored, [] { return corners_of("roberta"); }};
 
 }  // namespace cutaway

@@ -77,6 +77,8 @@ Word kind_word(const MaskRule& rule) {
       return Word::MaskPrefix;
     case MaskRule::Kind::Window:
       return Word::MaskWindow;
+    case MaskRule::Kind::Local:
+      return Word::MaskLocal;
     case MaskRule::Kind::Custom:
       break;
   }
@@ -93,6 +95,8 @@ std::string formula(const MaskRule& rule) {
       return say(Word::FormulaPrefix, {say_integer(rule.n)});
     case MaskRule::Kind::Window:
       return say(Word::FormulaWindow, {say_integer(rule.n)});
+    case MaskRule::Kind::Local:
+      return say(Word::FormulaLocal, {say_integer(rule.n)});
     case MaskRule::Kind::Custom:
       break;
   }
