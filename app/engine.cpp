@@ -216,7 +216,7 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
     for (size_t i = 0; i < more.size() && done; ++i) done = s.append(more[i], &progress);
   if (!done) return done.error();
   if (asked.setup.mask)
-    for (int slot = 0; slot < static_cast<int>(running->trained.size()); ++slot)
+    for (const int slot : (*model)->graph->own_mask_slots())
       if (done = s.set_mask(slot, *asked.setup.mask, &progress); !done) return done.error();
   return running;
 }

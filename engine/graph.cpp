@@ -122,7 +122,7 @@ std::vector<int> Graph::own_mask_slots() const {
   for (const Node& node : nodes)
     if (node.op == Op::probs && node.shape[1].counts == Counts::DecoderTokens &&
         node.shape[2].counts == Counts::DecoderTokens)
-      slots.push_back(node.params.mask_slot);
+      if (std::ranges::find(slots, node.params.mask_slot) == slots.end()) slots.push_back(node.params.mask_slot);
   return slots;
 }
 

@@ -27,7 +27,8 @@ struct MaskRule {
   enum class Kind : uint8_t { Causal, Bidirectional, Prefix, Window, Custom, Local };
 
   Kind kind = Kind::Causal;
-  int64_t n = 0;  // Prefix: positions < n are seen by all. Window: keys a query sees, itself included. Local: keys on either side.
+  int64_t n = 0;  // Prefix: positions < n are seen by all. Window: keys a query sees, itself included. Local: keys on
+                  // either side.
   std::shared_ptr<const MaskBits> bits;  // Custom only; cells outside the painted area follow the causal rule
 
   /// causal j <= i; prefix j <= i or j < n; window i - n < j <= i; local |i - j| <= n;

@@ -84,7 +84,8 @@ Result<void> apply(const OpenOptions& options, ModelSpec& spec) {
   if (!options.mask.empty()) {
     const Result<MaskRule> rule = MaskRule::parse(options.mask);
     if (!rule) return rule.error();
-    for (MaskRule& mask : spec.masks) mask = *rule;
+    const size_t own = spec.encoder_decoder() ? 1 : spec.masks.size();  // the first is the decoder's on itself
+    for (size_t slot = 0; slot < own; ++slot) spec.masks[slot] = *rule;
   }
   for (const LayerSpec& layer : spec.layers)
     if (auto ok = check_attention(layer.attention); !ok) return ok;

@@ -89,8 +89,8 @@ struct ModelSpec {
   bool has_head = true;  // an encoder saved without its MLM head has none: no logits
   int64_t eos_id = -1;   // -1: the model has none
   std::vector<LayerSpec> layers;
-  std::vector<LayerSpec> encoder_layers;                    // of an encoder-decoder, whose decoder is `layers`
-  int64_t decoder_start_id = -1;                            // what an encoder-decoder's decoder begins with
+  std::vector<LayerSpec> encoder_layers;  // of an encoder-decoder, whose decoder is `layers`
+  int64_t decoder_start_id = -1;          // what an encoder-decoder's decoder begins with
   bool sinusoids = false;                 // fixed positions in place of a learned table
   int64_t first_position = 0;             // the table's row of position 0; it has as many rows more
   bool logit_bias = false;                // one number a vocabulary entry, added to the logits

@@ -63,8 +63,14 @@ struct ModelOptions {
 /// The text or ids a model reads.
 struct Input {
   std::vector<int32_t> ids;
-  std::string text;  // empty when ids were given and the model has no tokenizer
+  std::string text;                  // empty when ids were given and the model has no tokenizer
+  std::vector<int32_t> decoder_ids;  // encoder-decoder: what the decoder reads, its start token first
+
+  /// Positions of the text that goes on: the decoder's where there are two.
+  int64_t positions() const { return static_cast<int64_t>((decoder_ids.empty() ? ids : decoder_ids).size()); }
 };
+/// A session that has read the input.
+Result<SnapshotPtr> read_input(Session&, const Input&);
 /// A text as `run --prompt` takes it, with special tokens; `option` stands in messages.
 Result<Input> encode_text(const Model&, const std::string& option, std::string text);
 
@@ -74,6 +80,9 @@ struct InputOptions {
   void add_to(Arguments&);
   /// Ids with the special tokens that the model wants. room: positions that generated tokens will take.
   Result<Input> read(const Model&, int64_t room) const;
+
+ private:
+  Result<std::vector<int32_t>> read_decoder(const Model&) const;
 };
 
 struct SamplingOptions {

@@ -107,7 +107,7 @@ Result<Selection> ExportCall::selection(const Graph& graph) const {
 
 /// The session after so many generated tokens, all of them run.
 Result<SnapshotPtr> run_to(Session& session, const Input& input, int64_t step, const Sampling& how) {
-  Result<SnapshotPtr> now = session.read_ids(input.ids, input.text);
+  Result<SnapshotPtr> now = read_input(session, input);
   for (int64_t i = 0; now && i < step; ++i) now = session.step(how);
   return now;
 }

@@ -14,14 +14,15 @@ double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-Result<std::vector<int32_t>> read_ids(const std::string& text, const Model& model) {
+Result<std::vector<int32_t>> read_ids(const std::string& option, const std::string& text, const Model& model) {
   std::vector<int32_t> ids;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
     std::string word = text.substr(begin, end - begin);
     while (!word.empty() && word.front() == ' ') word.erase(0, 1);
     while (!word.empty() && word.back() == ' ') word.pop_back();
-    const Result<int64_t> id = whole(fmt::format("--ids: number {}", ids.size()), word, 0, model.spec.vocab_size - 1);
+    const Result<int64_t> id =
+        whole(fmt::format("{}: number {}", option, ids.size()), word, 0, model.spec.vocab_size - 1);
     if (!id) return id.error();
     ids.push_back(static_cast<int32_t>(*id));
     begin = end + 1;
@@ -73,8 +74,23 @@ void InputOptions::add_to(Arguments& arguments) {
       .option("--decoder-ids", decoder_ids, "1,2,3", "The same as ids");
 }
 
+/// What the decoder of an encoder-decoder reads: ids as they are given, or its start token and a text.
+Result<std::vector<int32_t>> InputOptions::read_decoder(const Model& model) const {
+  if (decoder_prompt && decoder_ids)
+    return error("--decoder-prompt and --decoder-ids are both given; one of them says what the decoder reads");
+  if (decoder_ids) return read_ids("--decoder-ids", *decoder_ids, model);
+  std::vector<int32_t> read{static_cast<int32_t>(model.spec.decoder_start_id)};
+  if (!decoder_prompt) return read;
+  if (!model.tokenizer)
+    return error("--decoder-prompt: {} has no tokenizer.json; give --decoder-ids 0,1,2", model.name);
+  const Result<Encoding> encoded = model.tokenizer->encode(*decoder_prompt, false);
+  if (!encoded) return error("--decoder-prompt: {}", encoded.error().text);
+  read.insert(read.end(), encoded->ids.begin(), encoded->ids.end());
+  return read;
+}
+
 Result<Input> InputOptions::read(const Model& model, int64_t room) const {
-  if (decoder_prompt || decoder_ids)
+  if (!model.spec.encoder_decoder() && (decoder_prompt || decoder_ids))
     return error("{} is given; {} has one stack and no decoder beside an encoder",
                  decoder_prompt ? "--decoder-prompt" : "--decoder-ids", model.name);
   const int given = prompt.has_value() + prompt_file.has_value() + ids.has_value();
@@ -83,7 +99,7 @@ Result<Input> InputOptions::read(const Model& model, int64_t room) const {
                  given == 0 ? "none" : "several");
   Input input;
   if (ids) {
-    Result<std::vector<int32_t>> read = read_ids(*ids, model);
+    Result<std::vector<int32_t>> read = read_ids("--ids", *ids, model);
     if (!read) return read.error();
     input.ids = std::move(*read);
     input.text = text_of(model, input.ids);
@@ -94,7 +110,14 @@ Result<Input> InputOptions::read(const Model& model, int64_t room) const {
     if (!read) return read.error();
     input = std::move(*read);
   }
-  const auto n = static_cast<int64_t>(input.ids.size());
+  if (model.spec.encoder_decoder()) {
+    Result<std::vector<int32_t>> read = read_decoder(model);
+    if (!read) return read.error();
+    input.decoder_ids = std::move(*read);
+  }
+  const int64_t n = input.positions();
+  if (const auto source = static_cast<int64_t>(input.ids.size()); source > model.spec.n_ctx)
+    return error("the input has {} tokens; {} reads at most {}", source, model.name, model.spec.n_ctx);
   if (n > model.spec.n_ctx)
     return error("the input has {} tokens; {} reads at most {}", n, model.name, model.spec.n_ctx);
   if (n + room > model.spec.n_ctx)
@@ -124,6 +147,11 @@ Result<Sampling> SamplingOptions::sampling() const {
   return how;
 }
 
+Result<SnapshotPtr> read_input(Session& session, const Input& input) {
+  if (input.decoder_ids.empty()) return session.read_ids(input.ids, input.text);
+  return session.read_pair(input.ids, input.decoder_ids, input.text);
+}
+
 Result<Generated> generate(ModelPtr model, std::shared_ptr<Backend> backend, const Input& input, int64_t steps,
                            const Sampling& how, const Taps& taps, const SessionOptions& options) {
   Result<std::unique_ptr<Session>> session = Session::start(model, backend, options);
@@ -133,7 +161,7 @@ Result<Generated> generate(ModelPtr model, std::shared_ptr<Backend> backend, con
   if (!taps.empty())
     if (const Result<SnapshotPtr> set = made.session->set_taps(taps); !set) return set.error();
   auto start = std::chrono::steady_clock::now();
-  Result<SnapshotPtr> step = made.session->read_ids(input.ids, input.text);
+  Result<SnapshotPtr> step = read_input(*made.session, input);
   if (!step) return step.error();
   made.prefill_ms = ms_since(start);
   for (int64_t i = 0; i < steps; ++i) {

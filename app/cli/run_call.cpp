@@ -125,7 +125,7 @@ Result<void> run(const RunOptions& options) {
   if (!how) return how.error();
   const Result<Input> input = options.input.read(**model, std::max<int64_t>(0, *asked - 1));
   if (!input) return input.error();
-  const auto n = static_cast<int64_t>(input->ids.size());
+  const int64_t n = input->positions();
   const int64_t room = (*model)->spec.n_ctx - n + 1;  // the last token is chosen, not run
   const Result<int64_t> steps = options.sampling.count(**model, std::min(default_steps, room));
   if (!steps) return steps.error();

@@ -119,15 +119,16 @@ ModelSpec corner(const std::string& architecture, int64_t D, const Sizes& encode
 }
 
 std::vector<ModelSpec> corners_of(const std::string& architecture) {
-  return {corner(architecture, 32, {2, 4, 64}, {2, 4, 64}, false), corner(architecture, 24, {1, 3, 33}, {2, 2, 40}, true)};
+  return {corner(architecture, 32, {2, 4, 64}, {2, 4, 64}, false),
+          corner(architecture, 24, {1, 3, 33}, {2, 2, 40}, true)};
 }
 
 }  // namespace
 
 extern const Architecture bart_architecture, marian_architecture;
-const Architecture bart_architecture{
-    "bart", {"bart"}, read_config, adapt, build_seq2seq, source, ignored, [] { return corners_of("bart"); }};
-const Architecture marian_architecture{
-    "marian", {"marian"}, read_config, adapt, build_seq2seq, source, ignored, [] { return corners_of("marian"); }};
+const Architecture bart_architecture{"bart",        {"bart"}, read_config, adapt,
+                                     build_seq2seq, source,   ignored,     [] { return corners_of("bart"); }};
+const Architecture marian_architecture{"marian",      {"marian"}, read_config, adapt,
+                                       build_seq2seq, source,     ignored,     [] { return corners_of("marian"); }};
 
 }  // namespace cutaway

@@ -1,5 +1,6 @@
-// BERT (Devlin et al. 2018) and RoBERTa (Liu et al. 2019): post-norm encoder, every token sees every token. With its masked-language head, with its
-// pooler, or as the body of a sentence encoder. Names with and without "bert.", gamma/beta as weight/bias.
+// BERT (Devlin et al. 2018) and RoBERTa (Liu et al. 2019): post-norm encoder, every token sees every token. With its
+// masked-language head, with its pooler, or as the body of a sentence encoder. Names with and without "bert.",
+// gamma/beta as weight/bias.
 #include <cmath>
 
 #include "engine/architecture.h"
@@ -67,7 +68,8 @@ Result<ModelSpec> read_config(const Config& c) {
 
 void adapt(ModelSpec& spec, const std::function<bool(const std::string&)>& has) {
   spec.has_head = has("cls.predictions.transform.dense.weight") || has("lm_head.dense.weight");
-  if (has("bert.pooler.dense.weight") || has("roberta.pooler.dense.weight") || has("pooler.dense.weight")) spec.pooling = Pooling::Cls;
+  if (has("bert.pooler.dense.weight") || has("roberta.pooler.dense.weight") || has("pooler.dense.weight"))
+    spec.pooling = Pooling::Cls;
   if (!spec.has_head) spec.objective = Objective::Embedding;
 }
 
@@ -76,7 +78,8 @@ Graph build(const ModelSpec& spec) {
   const int64_t D = spec.d_model, V = spec.vocab_size;
   NodeId x = b.add(b.add(b.embedding(b.tokens(), "word_embeddings", V, D),
                          b.embedding(b.segments(), "token_type_embeddings", spec.n_segments, D)),
-                   b.embedding(b.positions(spec.first_position), "position_embeddings", spec.n_ctx + spec.first_position, D));  // (T, D)
+                   b.embedding(b.positions(spec.first_position), "position_embeddings",
+                               spec.n_ctx + spec.first_position, D));  // (T, D)
   x = b.mark(b.layer_norm(x, "embed_norm"), Role::Hidden, "hidden.embed");
   for (int i = 0; i < spec.n_layers(); ++i) {
     const AttentionSpec& attention = spec.layers[static_cast<size_t>(i)].attention;
@@ -102,7 +105,9 @@ Graph build(const ModelSpec& spec) {
 
 /// RoBERTa's head has names of its own, without the body's prefix.
 TensorSource roberta_head(const std::string& part, const std::string& kind) {
-  const std::string name = part == "head.transform" ? "lm_head.dense" : part == "head.norm" ? "lm_head.layer_norm" : "lm_head";
+  const std::string name = part == "head.transform" ? "lm_head.dense"
+                           : part == "head.norm"    ? "lm_head.layer_norm"
+                                                    : "lm_head";
   TensorSource found{.names = {name + kind}};
   if (part == "head") found.names.push_back("lm_head.decoder.bias");
   return found;
@@ -153,7 +158,8 @@ TensorSource source(const ModelSpec& spec, const std::string& name) {
 
 bool ignored(const std::string& name) {
   return name.ends_with("embeddings.position_ids") || name.starts_with("cls.seq_relationship.") ||
-         name.starts_with("cls.predictions.") || name.starts_with("lm_head.") || name.find("pooler.dense.") != name.npos;
+         name.starts_with("cls.predictions.") || name.starts_with("lm_head.") ||
+         name.find("pooler.dense.") != name.npos;
 }
 
 std::vector<ModelSpec> corners_of(const std::string& architecture) {
@@ -185,9 +191,9 @@ std::vector<ModelSpec> corners_of(const std::string& architecture) {
 }  // namespace
 
 extern const Architecture bert_architecture, roberta_architecture;
-const Architecture bert_architecture{
-    "bert", {"bert"}, read_config, adapt, build, source, ignored, [] { return corners_of("bert"); }};
-const Architecture roberta_architecture{
-    "roberta", {"roberta"}, read_config, adapt, build, source, ignored, [] { return corners_of("roberta"); }};
+const Architecture bert_architecture{"bert", {"bert"}, read_config, adapt,
+                                     build,  source,   ignored,     [] { return corners_of("bert"); }};
+const Architecture roberta_architecture{"roberta", {"roberta"}, read_config, adapt,
+                                        build,     source,      ignored,     [] { return corners_of("roberta"); }};
 
 }  // namespace cutaway

@@ -16,9 +16,15 @@ struct Biases {
 
 LayerSpec layer_of(int64_t D, int64_t H, int64_t F, Activation activation, Biases bias, bool global) {
   LayerSpec layer;
-  layer.attention = {.d_model = D, .n_heads = H, .n_kv_heads = H, .head_dim = D / H,
-                     .scale = 1 / std::sqrt(static_cast<float>(D / H)), .bias = bias.attention,
-                     .out_bias = bias.attention, .mask_slot = global ? global_slot : local_slot, .cached = false,
+  layer.attention = {.d_model = D,
+                     .n_heads = H,
+                     .n_kv_heads = H,
+                     .head_dim = D / H,
+                     .scale = 1 / std::sqrt(static_cast<float>(D / H)),
+                     .bias = bias.attention,
+                     .out_bias = bias.attention,
+                     .mask_slot = global ? global_slot : local_slot,
+                     .cached = false,
                      .rope = global ? 0 : 1};
   layer.ffn = {.activation = activation, .d_ff = F, .bias = bias.mlp, .gated = true};
   return layer;
@@ -28,16 +34,17 @@ void fill(ModelSpec& spec, int64_t L, int64_t every, int64_t H, int64_t F, Activ
           int64_t half_width) {
   spec.architecture = "modernbert";
   spec.objective = Objective::MaskedLm;
-  for (int64_t i = 0; i < L; ++i)
-    spec.layers.push_back(layer_of(spec.d_model, H, F, activation, bias, i % every == 0));
-  spec.masks = {MaskRule{MaskRule::Kind::Bidirectional, 0, nullptr}, MaskRule{MaskRule::Kind::Local, half_width, nullptr}};
+  for (int64_t i = 0; i < L; ++i) spec.layers.push_back(layer_of(spec.d_model, H, F, activation, bias, i % every == 0));
+  spec.masks = {MaskRule{MaskRule::Kind::Bidirectional, 0, nullptr},
+                MaskRule{MaskRule::Kind::Local, half_width, nullptr}};
 }
 
 Result<ModelSpec> read_config(const Config& c) {
   Keys keys(c);
   const int64_t D = keys.integer("hidden_size", 768, 1, 1 << 16), L = keys.integer("num_hidden_layers", 22, 1, 1024),
                 H = keys.integer("num_attention_heads", 12, 1, 1024),
-                F = keys.integer("intermediate_size", 1152, 1, 1 << 20), V = keys.integer("vocab_size", 50368, 1, 1 << 24),
+                F = keys.integer("intermediate_size", 1152, 1, 1 << 20),
+                V = keys.integer("vocab_size", 50368, 1, 1 << 24),
                 every = keys.integer("global_attn_every_n_layers", 3, 1, 1024),
                 width = keys.integer("local_attention", 128, 0, 1 << 24);
   ModelSpec spec;
@@ -55,12 +62,14 @@ Result<ModelSpec> read_config(const Config& c) {
   global.theta = static_cast<float>(keys.number("global_rope_theta", 160000));
   global.width = D / std::max<int64_t>(1, H);
   RopeSpec local = global;
-  local.theta = static_cast<float>(keys.number("local_rope_theta", c.says_null("local_rope_theta") ? global.theta : 10000));
+  local.theta =
+      static_cast<float>(keys.number("local_rope_theta", c.says_null("local_rope_theta") ? global.theta : 10000));
   for (const RopeSpec& rope : {global, local})
     if (!(rope.theta > 1)) keys.refuse(error("{}: a rope theta is {}; expected above 1", c.file(), rope.theta));
   if (keys.failed()) return *keys.failed();
   if (D % H != 0 || D / H % 2 != 0)
-    return error("{}: hidden_size is {}; it must be an even multiple of num_attention_heads, which is {}", c.file(), D, H);
+    return error("{}: hidden_size is {}; it must be an even multiple of num_attention_heads, which is {}", c.file(), D,
+                 H);
   spec.ropes = {global, local};
   fill(spec, L, every, H, F, f, bias, width / 2);
   spec.said = {{"hidden_size", D}, {"vocab_size", V}, {"intermediate_size", F}};
@@ -106,10 +115,14 @@ TensorSource source(const ModelSpec& spec, const std::string& name) {
     std::string_view ours, theirs;
     int64_t row = 0, rows = -1;
   };
-  const Part parts[] = {{"attn.q_proj.", "attn.Wqkv.", 0, D},   {"attn.k_proj.", "attn.Wqkv.", D, D},
-                        {"attn.v_proj.", "attn.Wqkv.", 2 * D, D}, {"attn.o_proj.", "attn.Wo."},
-                        {"mlp.gate_proj.", "mlp.Wi.", 0, F},     {"mlp.up_proj.", "mlp.Wi.", F, F},
-                        {"mlp.down_proj.", "mlp.Wo."},            {"tok_embeddings.", "embeddings.tok_embeddings."},
+  const Part parts[] = {{"attn.q_proj.", "attn.Wqkv.", 0, D},
+                        {"attn.k_proj.", "attn.Wqkv.", D, D},
+                        {"attn.v_proj.", "attn.Wqkv.", 2 * D, D},
+                        {"attn.o_proj.", "attn.Wo."},
+                        {"mlp.gate_proj.", "mlp.Wi.", 0, F},
+                        {"mlp.up_proj.", "mlp.Wi.", F, F},
+                        {"mlp.down_proj.", "mlp.Wo."},
+                        {"tok_embeddings.", "embeddings.tok_embeddings."},
                         {"embed_norm.", "embeddings.norm."}};
   TensorSource found;
   if (name == "head.bias") return {.names = {"decoder.bias"}};
@@ -127,8 +140,9 @@ TensorSource source(const ModelSpec& spec, const std::string& name) {
 }
 
 bool ignored(const std::string& name) {
-  return name == "decoder.weight" || name.starts_with("head.") || name.starts_with("classifier.") || name == "decoder.bias" ||
-         name.ends_with("final_norm.weight") || name.ends_with("final_norm.bias");  // an encoder without a head
+  return name == "decoder.weight" || name.starts_with("head.") || name.starts_with("classifier.") ||
+         name == "decoder.bias" || name.ends_with("final_norm.weight") ||
+         name.ends_with("final_norm.bias");  // an encoder without a head
 }
 
 std::vector<ModelSpec> corners() {

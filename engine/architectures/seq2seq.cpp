@@ -17,8 +17,10 @@ class Stack {
       const auto scope = b_.stack(tokens_of_);
       ids = b_.tokens();
     }
-    x = b_.scale(b_.embedding(ids, "shared", spec_.vocab_size, spec_.d_model), spec_.embed_scale);  // one table for both
+    const NodeId embedded = b_.embedding(ids, "shared", spec_.vocab_size, spec_.d_model);  // one table for both stacks
+    x = b_.scale(embedded, spec_.embed_scale);
     const auto scope = b_.stack(tokens_of_);
+    b_.mark(embedded, Role::None, "embed_tokens");
     x = b_.mark(add_positions(x), Role::Hidden, "hidden.embed");
     const NodeId bias = spec_.relative_buckets > 0
                             ? b_.relative_bias("relative_bias", layers[0].attention.n_heads, memory_ == no_node)
@@ -49,9 +51,8 @@ class Stack {
   }
 
   NodeId build_layer(NodeId x, NodeId bias, const LayerSpec& layer) {
-    x = residual(x, "attn_norm", layer.norms, [&](NodeId h) {
-      return build_attention(b_, {.x = h, .from = h, .bias = bias}, layer.attention);
-    });
+    x = residual(x, "attn_norm", layer.norms,
+                 [&](NodeId h) { return build_attention(b_, {.x = h, .from = h, .bias = bias}, layer.attention); });
     if (layer.cross)
       x = residual(x, "cross_norm", layer.norms, [&](NodeId h) {
         return build_attention(b_, {.x = h, .from = memory_, .block = "cross"}, *layer.cross);
@@ -81,8 +82,15 @@ std::vector<MaskRule> seq2seq_masks() {
 
 AttentionSpec seq2seq_attention(int64_t d_model, int64_t n_heads, int64_t head_dim, float scale, bool bias,
                                 int mask_slot) {
-  return {.d_model = d_model, .n_heads = n_heads, .n_kv_heads = n_heads, .head_dim = head_dim, .scale = scale,
-          .bias = bias, .out_bias = bias, .mask_slot = mask_slot, .cached = mask_slot != encoder_slot};
+  return {.d_model = d_model,
+          .n_heads = n_heads,
+          .n_kv_heads = n_heads,
+          .head_dim = head_dim,
+          .scale = scale,
+          .bias = bias,
+          .out_bias = bias,
+          .mask_slot = mask_slot,
+          .cached = mask_slot != encoder_slot};
 }
 
 Graph build_seq2seq(const ModelSpec& spec) {

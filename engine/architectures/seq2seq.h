@@ -13,6 +13,7 @@ inline constexpr int decoder_slot = 0, encoder_slot = 1, cross_slot = 2;
 std::vector<MaskRule> seq2seq_masks();
 
 /// One layer's attention; the three of a decoder differ in slot and in what they keep.
-AttentionSpec seq2seq_attention(int64_t d_model, int64_t n_heads, int64_t head_dim, float scale, bool bias, int mask_slot);
+AttentionSpec seq2seq_attention(int64_t d_model, int64_t n_heads, int64_t head_dim, float scale, bool bias,
+                                int mask_slot);
 
 }  // namespace cutaway

@@ -1,5 +1,6 @@
-// T5 (Raffel et al. 2020, arXiv 1910.10683): relative position bias by head, no scale under the softmax, RMS norms before
-// each branch, no biases. v1.0: ReLU and a tied, scaled head; v1.1 and Flan: a gated feed-forward and a head of its own.
+// T5 (Raffel et al. 2020, arXiv 1910.10683): relative position bias by head, no scale under the softmax, RMS norms
+// before each branch, no biases. v1.0: ReLU and a tied, scaled head; v1.1 and Flan: a gated feed-forward and a head of
+// its own.
 #include <cmath>
 
 #include "engine/architectures/seq2seq.h"
@@ -26,7 +27,8 @@ Result<FfnSpec> read_ffn(const Config& c, const std::string& projection, int64_t
   else if (name == "silu")
     ffn.activation = Activation::Silu;
   else
-    return error("{}: feed_forward_proj is \"{}\"; known are relu, gelu, silu, and these after gated-", c.file(), projection);
+    return error("{}: feed_forward_proj is \"{}\"; known are relu, gelu, silu, and these after gated-", c.file(),
+                 projection);
   return ffn;
 }
 
@@ -57,8 +59,9 @@ Result<ModelSpec> read_config(const Config& c) {
   const FfnSpec ffn = keys.kept(read_ffn(c, keys.text("feed_forward_proj", "relu"), F), FfnSpec{});
   if (keys.failed()) return *keys.failed();
   if (spec.relative_max_distance <= spec.relative_buckets / 2)
-    return error("{}: relative_attention_max_distance is {}; it must be above half of relative_attention_num_buckets, {}",
-                 c.file(), spec.relative_max_distance, spec.relative_buckets / 2);
+    return error(
+        "{}: relative_attention_max_distance is {}; it must be above half of relative_attention_num_buckets, {}",
+        c.file(), spec.relative_max_distance, spec.relative_buckets / 2);
   fill(spec, L, Ld, H, Dh, ffn);
   spec.said = {{"d_model", D}, {"vocab_size", V}};
   if (F != D) spec.said.emplace_back("d_ff", F);
@@ -67,8 +70,7 @@ Result<ModelSpec> read_config(const Config& c) {
 }
 
 TensorSource source(const ModelSpec&, const std::string& name) {
-  if (name == "shared.weight")
-    return {.names = {name, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}};
+  if (name == "shared.weight") return {.names = {name, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}};
   if (name == "lm_head.weight") return {.names = {name}};
   const bool decoder = name.starts_with("decoder.");
   const std::string stack = name.substr(0, 8);  // both names have eight letters with the dot
@@ -113,7 +115,10 @@ std::vector<ModelSpec> corners() {
     spec.decoder_start_id = 0, spec.tied = c.tied;
     spec.relative_buckets = c.buckets, spec.relative_max_distance = c.far;
     fill(spec, c.Le, c.Ld, c.H, c.Dh,
-         {.activation = c.gated ? Activation::GeluTanh : Activation::Relu, .d_ff = c.F, .bias = false, .gated = c.gated});
+         {.activation = c.gated ? Activation::GeluTanh : Activation::Relu,
+          .d_ff = c.F,
+          .bias = false,
+          .gated = c.gated});
     specs.push_back(std::move(spec));
   }
   return specs;

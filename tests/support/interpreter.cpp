@@ -17,6 +17,8 @@ bool allows(const MaskRule& mask, int64_t query, int64_t key) {
       return key <= query || key < mask.n;
     case MaskRule::Kind::Window:
       return query - mask.n < key && key <= query;
+    case MaskRule::Kind::Local:
+      return query - mask.n <= key && key <= query + mask.n;
     case MaskRule::Kind::Custom:
       return query < mask.bits->queries && key < mask.bits->keys ? mask.bits->get(query, key) : key <= query;
   }

@@ -150,18 +150,23 @@ void Arcs::draw(Canvas& c, const Scene& s) {
       say(Word::ArcsSub));
   top_ = area.y + title_height + 24;
   bottom_ = area.bottom() - legend_height;
-  pitch_ = std::clamp((bottom_ - top_) / static_cast<float>(map->queries), row_least, row_most);
+  const int64_t longest = std::max(map->queries, map->keys);  // the texts of the two sides may differ
+  pitch_ = std::clamp((bottom_ - top_) / static_cast<float>(longest), row_least, row_most);
   const auto fitting = std::max<int64_t>(1, static_cast<int64_t>((bottom_ - top_) / pitch_));
-  first_ = std::clamp<int64_t>(first_, 0, std::max<int64_t>(0, map->queries - fitting));
-  const Range rows{first_, std::min(map->queries, first_ + fitting)};
+  first_ = std::clamp<int64_t>(first_, 0, std::max<int64_t>(0, longest - fitting));
+  const Range rows{first_, std::min(longest, first_ + fitting)};
+  const Range queries{std::min(rows.begin, map->queries), std::min(rows.end, map->queries)},
+      keys{std::min(rows.begin, map->keys), std::min(rows.end, map->keys)};
   float label = 24;
-  for (int64_t i = rows.begin; i < rows.end; ++i)
-    label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, 11));
+  for (int64_t i = queries.begin; i < queries.end; ++i)
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i, map->query_text), Face::Mono, 11));
+  for (int64_t i = keys.begin; i < keys.end; ++i)
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i, map->key_text), Face::Mono, 11));
   label = std::min(label, std::min(140.f, area.w * 0.2f));
   const float breadth = std::min(area.w - 2 * (label + 40), 720.f);
   left_ = std::round(area.x + (area.w - breadth) / 2);
   right_ = left_ + breadth;
-  gather(c.tiles(), s, *map, rows);
+  gather(c.tiles(), s, *map, queries);
 
   const std::optional<int64_t> row = s.at.cursor ? std::optional(s.at.cursor->query) : s.at.token;
   put(c, left_ - 10, top_ - 10, say(Word::Query), {Face::Sans, 10, t.dim, Align::Right});
@@ -180,12 +185,15 @@ void Arcs::draw(Canvas& c, const Scene& s) {
     for (const Arc& arc : arcs_)
       if (arc.query == s.at.cursor->query && arc.key == s.at.cursor->key) draw_arc(c, arc, t.accent);
   c.pop_clip();
-  for (int64_t i = rows.begin; i < rows.end; ++i) {
-    const std::string token = fitted(token_on_axis(*s.step, i), Face::Mono, 11, label + 4);
-    const bool query_on = row && *row == i, key_on = s.at.cursor && s.at.cursor->key == i;
-    put(c, left_ - 10, y_of(i), token, {Face::Mono, 11, query_on ? t.accent : t.secondary, Align::Right});
-    put(c, right_ + 10, y_of(i), token, {Face::Mono, 11, key_on ? t.accent : t.secondary});
-  }
+  const auto token = [&](int64_t i, Counts text) {
+    return fitted(token_on_axis(*s.step, i, text), Face::Mono, 11, label + 4);
+  };
+  for (int64_t i = queries.begin; i < queries.end; ++i)
+    put(c, left_ - 10, y_of(i), token(i, map->query_text),
+        {Face::Mono, 11, row && *row == i ? t.accent : t.secondary, Align::Right});
+  for (int64_t i = keys.begin; i < keys.end; ++i)
+    put(c, right_ + 10, y_of(i), token(i, map->key_text),
+        {Face::Mono, 11, s.at.cursor && s.at.cursor->key == i ? t.accent : t.secondary});
   draw_legend(c, area, s, *map);
 }
 
@@ -211,7 +219,7 @@ void Arcs::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf& map) {
       say(Word::ArcsHidden, {say_percent(whole_ > 0 ? hidden_ / whole_ : 0), say_number(s.at.threshold)});
   if (outside_ > 0.005 * whole_ && map.keys > static_cast<int64_t>((bottom_ - top_) / pitch_))
     line += " · " + say(Word::ArcsOutside, {say_percent(outside_ / whole_)});
-  if (s.at.without_sink) line += " · " + say(Word::SinkOut, {token_on_axis(*s.step, 0)});
+  if (s.at.without_sink) line += " · " + say(Word::SinkOut, {token_on_axis(*s.step, 0, map.key_text)});
   if (pending_) line = say(Word::Computing);
   put(c, area.right() - 16, y + (c.text_width(line, Face::Sans, 11) > area.right() - 24 - x ? 18.f : 0.f),
       fitted(line, Face::Sans, 11, area.w - 32), {Face::Sans, 11, t.dim, Align::Right});
@@ -242,7 +250,8 @@ std::vector<Readout> Arcs::readout(const Scene& s, TileSource& tiles) const {
   if (!map || map->queries == 0) return {};
   std::vector<Readout> lines{{std::string(say(Word::HeadLabel)), say_head(*map, s.at.heads)}};
   const int64_t q = row_in_view(s, *map);
-  lines.push_back({std::string(say(Word::Query)), token_in_text(*s.step, q) + " " + std::to_string(q)});
+  lines.push_back(
+      {std::string(say(Word::Query)), token_in_text(*s.step, q, map->query_text) + " " + std::to_string(q)});
   const auto row = row_of(tiles, s, *map, q);
   if (!row) return lines;
   double hidden = 0;
@@ -250,7 +259,7 @@ std::vector<Readout> Arcs::readout(const Scene& s, TileSource& tiles) const {
     if (w > 0 && w < s.at.threshold) hidden += w;
   if (s.at.cursor && s.at.cursor->key < map->keys) {
     lines.push_back({std::string(say(Word::Key)),
-                     token_in_text(*s.step, s.at.cursor->key) + " " + std::to_string(s.at.cursor->key)});
+                     token_in_text(*s.step, s.at.cursor->key, map->key_text) + " " + std::to_string(s.at.cursor->key)});
     const float w = row->values[static_cast<size_t>(s.at.cursor->key)];
     lines.push_back({std::string(say(Word::AttentionWeight)), w >= 0 ? say_number(w) : std::string(say(Word::Masked))});
   }
@@ -273,8 +282,8 @@ Table Arcs::table(const Scene& s, TileSource& tiles) const {
       for (int64_t k = 0; k < map->keys; ++k)
         if (const float w = row->values[static_cast<size_t>(k)]; w >= s.at.threshold && w > 0)
           table.rows.push_back({std::to_string(map->layer), std::to_string(head), std::to_string(q), std::to_string(k),
-                                s.step->pieces[static_cast<size_t>(q)], s.step->pieces[static_cast<size_t>(k)],
-                                digits(w)});
+                                s.step->pieces_of(map->query_text)[static_cast<size_t>(q)],
+                                s.step->pieces_of(map->key_text)[static_cast<size_t>(k)], digits(w)});
     }
   }
   return table;

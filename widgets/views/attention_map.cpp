@@ -118,9 +118,12 @@ void AttentionMap::place_map(Canvas& c, Rect area, const Scene& s, const MapOf& 
   float label = 0;
   const int64_t looked_at = std::min<int64_t>(map.queries, 256);  // a longer text gets ticks until it is zoomed
   for (int64_t i = 0; i < looked_at; ++i)
-    label = std::max(label, c.text_width(token_on_axis(*s.step, i), Face::Mono, label_px));
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i, map.query_text), Face::Mono, label_px));
+  for (int64_t i = 0; i < std::min<int64_t>(map.keys, 256); ++i)
+    label = std::max(label, c.text_width(token_on_axis(*s.step, i, map.key_text), Face::Mono, label_px));
   label = std::clamp(label, 24.f, std::min(96.f, area.w * 0.16f));
-  predictions_shown_ = s.step->model->spec.objective == Objective::CausalLm && area.w >= 480;
+  predictions_shown_ =
+      s.step->model->spec.objective == Objective::CausalLm && map.query_text == Counts::DecoderTokens && area.w >= 480;
   const auto cells = static_cast<float>(std::max(map.queries, map.keys));
   const auto side_in = [&](float left, float right, float top) {
     const float side = std::min(area.w - left - right, area.h - top - legend_height - 8);
@@ -145,8 +148,8 @@ void AttentionMap::draw_map(Canvas& c, Rect area, const Scene& s, const MapOf& m
   std::string rest(say(Word::RowsAttend));
   if (s.at.cursor) {
     const int64_t q = std::clamp<int64_t>(s.at.cursor->query, 0, map.queries - 1);
-    const std::string next = predicted_at(*s.step, q);
-    if (!next.empty()) rest = say(Word::AtPredicts, {token_on_axis(*s.step, q), next});
+    const std::string next = predicted_at(*s.step, q, map.query_text);
+    if (!next.empty()) rest = say(Word::AtPredicts, {token_on_axis(*s.step, q, map.query_text), next});
   }
   put_title(c, area, say_head(map, s.at.heads), rest);
 
@@ -196,17 +199,17 @@ void AttentionMap::draw_labels(Canvas& c, const Scene& s, const MapOf& map) {
     if (y > map_.bottom() - cell_h * 0.4f) break;
     if (y < map_.y + cell_h * 0.4f) continue;
     const bool on = marked(query_of, q);
-    put(c, map_.x - 8, y, fitted(token_on_axis(*s.step, q), Face::Mono, px, room),
+    put(c, map_.x - 8, y, fitted(token_on_axis(*s.step, q, map.query_text), Face::Mono, px, room),
         {Face::Mono, px, on ? t.accent : t.secondary, Align::Right});
     if (!predictions_shown_) continue;
-    put(c, map_.right() + 8, y, fitted(predicted_at(*s.step, q), Face::Mono, px, room),
+    put(c, map_.right() + 8, y, fitted(predicted_at(*s.step, q, map.query_text), Face::Mono, px, room),
         {Face::Mono, px, on ? t.accent : t.dim});
   }
   for (int64_t k = first_k; k < map.keys; ++k) {
     const float x = zoom_.x(map_, static_cast<double>(k) + 0.5, map.keys);
     if (x > map_.right() - cell_w * 0.4f) break;
     if (x < map_.x + cell_w * 0.4f) continue;
-    c.text({x + 3, map_.y - 6}, fitted(token_on_axis(*s.step, k), Face::Mono, px, room),
+    c.text({x + 3, map_.y - 6}, fitted(token_on_axis(*s.step, k, map.key_text), Face::Mono, px, room),
            {Face::Mono, px, marked(key_of, k) ? t.accent : t.secondary, Align::Left, 55});
   }
   if (!predictions_shown_) return;
@@ -241,7 +244,8 @@ void AttentionMap::draw_ticks(Canvas& c, const Scene& s, const MapOf& map) {
   if (!s.at.cursor) return;
   // The token under the cursor takes the place of the ticks beside it.
   const auto label = [&](float x, float y, int64_t position, Align align) {
-    const std::string token = fitted(token_on_axis(*s.step, position), Face::Mono, label_px,
+    const Counts text = align == Align::Right ? map.query_text : map.key_text;
+    const std::string token = fitted(token_on_axis(*s.step, position, text), Face::Mono, label_px,
                                      align == Align::Right ? map_.x - c.area().x - 16 : 120.f);
     const float w = c.text_width(token, Face::Mono, label_px), left = align == Align::Right ? x - w : x - w / 2;
     c.fill({left - 4, y - 8, w + 8, 16}, t.canvas);
@@ -310,7 +314,7 @@ void AttentionMap::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf
 
   std::vector<std::string> notes;
   if (s.at.without_sink)
-    notes.push_back(say(Word::SinkOut, {token_on_axis(*s.step, 0)}));
+    notes.push_back(say(Word::SinkOut, {token_on_axis(*s.step, 0, map.key_text)}));
   else
     notes.push_back(std::string(say(s.at.heads == Heads::Max ? Word::RowsMaxNote : Word::RowsSum)));
   if (request.rows < request.queries.size() || request.columns < request.keys.size())
@@ -331,7 +335,7 @@ void AttentionMap::draw_legend(Canvas& c, Rect area, const Scene& s, const MapOf
 void AttentionMap::draw_profile(Canvas& c, Rect area, const Scene& s, const MapOf& map) {
   const Theme& t = c.theme();
   const int64_t q = row_in_view(s, map);
-  const std::string token = fitted(token_in_text(*s.step, q), Face::Mono, 12.5f, 120);
+  const std::string token = fitted(token_in_text(*s.step, q, map.query_text), Face::Mono, 12.5f, 120);
   const std::string of(say(Word::RowOf));
   float x = area.x + 16;
   put(c, x, area.y + 12, of, {Face::SansSemibold, 12.5f, t.text});
@@ -380,7 +384,8 @@ void AttentionMap::draw_profile(Canvas& c, Rect area, const Scene& s, const MapO
       c.fill({left + gap / 2, plot.bottom() - v / most * plot.h, std::max(1.f, w - gap), v / most * plot.h},
              here ? t.accent : t.bar);
     if (w >= 10 && columns == map.keys)
-      c.text({left + w / 2 + 4, plot.bottom() + 12}, fitted(token_on_axis(*s.step, i), Face::Mono, 10, 64),
+      c.text({left + w / 2 + 4, plot.bottom() + 12},
+             fitted(token_on_axis(*s.step, i, map.key_text), Face::Mono, 10, 64),
              {Face::Mono, 10,
               here     ? t.accent
               : masked ? t.dim.alpha(150)
@@ -397,9 +402,9 @@ std::vector<Readout> AttentionMap::readout(const Scene& s, TileSource& tiles) co
   const Cell* at = s.at.cursor ? &*s.at.cursor : s.at.pins.empty() ? nullptr : &s.at.pins.back();
   const int64_t q = row_in_view(s, *map);
   const auto row = row_of(tiles, s, *map, q);
-  const auto place = [&](int64_t p) { return token_in_text(*s.step, p) + " " + std::to_string(p); };
+  const auto place = [&](int64_t p, Counts text) { return token_in_text(*s.step, p, text) + " " + std::to_string(p); };
   if (at && at->key < map->keys) {
-    add(Word::QueryKey, place(q) + " ← " + place(at->key));
+    add(Word::QueryKey, place(q, map->query_text) + " ← " + place(at->key, map->key_text));
     if (row) {
       const float weight = row->values[static_cast<size_t>(at->key)];
       add(Word::AttentionWeight, weight == masked_cell         ? std::string(say(Word::Masked))
@@ -413,10 +418,10 @@ std::vector<Readout> AttentionMap::readout(const Scene& s, TileSource& tiles) co
     }
     add(Word::Distance, say_count(std::abs(q - at->key), Word::TokenOne, Word::TokenFew, Word::TokenMany));
   } else {
-    add(Word::Query, place(q));
+    add(Word::Query, place(q, map->query_text));
   }
-  if (const std::string next = predicted_at(*s.step, q); !next.empty())
-    add(Word::Reads, say(Word::AtPredicts, {token_on_axis(*s.step, q), next}));
+  if (const std::string next = predicted_at(*s.step, q, map->query_text); !next.empty())
+    add(Word::Reads, say(Word::AtPredicts, {token_on_axis(*s.step, q, map->query_text), next}));
   if (row) {
     const RowFacts facts = facts_of(*row);
     add(Word::RowSum, say_fixed(facts.sum, 6));
@@ -424,7 +429,7 @@ std::vector<Readout> AttentionMap::readout(const Scene& s, TileSource& tiles) co
     add(Word::Row80, say_count(facts.keys_for_80, Word::KeyOne, Word::KeyFew, Word::KeyMany));
     std::string best;
     for (const int64_t k : facts.best)
-      best += (best.empty() ? "" : ", ") + token_in_text(*s.step, k) + " " +
+      best += (best.empty() ? "" : ", ") + token_in_text(*s.step, k, map->key_text) + " " +
               say_number(row->values[static_cast<size_t>(k)]);
     add(Word::StrongestKeys, best);
   }
@@ -432,7 +437,7 @@ std::vector<Readout> AttentionMap::readout(const Scene& s, TileSource& tiles) co
   add(Word::TensorLabel,
       s.step->graph()[map->probs].path +
           (s.at.heads == Heads::One && at ? fmt::format("[{},{},{}]", map->head, q, at->key) : std::string()));
-  if (s.at.without_sink) add(Word::Note, say(Word::SinkOut, {token_on_axis(*s.step, 0)}));
+  if (s.at.without_sink) add(Word::Note, say(Word::SinkOut, {token_on_axis(*s.step, 0, map->key_text)}));
   return lines;
 }
 
@@ -450,7 +455,8 @@ Table AttentionMap::table(const Scene& s, TileSource& tiles) const {
     for (int64_t k = 0; k < map->keys; ++k) {
       const float weight = row->values[static_cast<size_t>(k)];
       table.rows.push_back({std::to_string(map->layer), head, std::to_string(q), std::to_string(k),
-                            s.step->pieces[static_cast<size_t>(q)], s.step->pieces[static_cast<size_t>(k)],
+                            s.step->pieces_of(map->query_text)[static_cast<size_t>(q)],
+                            s.step->pieces_of(map->key_text)[static_cast<size_t>(k)],
                             weight >= 0             ? digits(weight)
                             : weight == masked_cell ? ""
                                                     : "nan",

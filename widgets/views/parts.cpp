@@ -27,11 +27,19 @@ std::optional<MapOf> map_of(const Scene& scene) {
   map.head = std::clamp<int64_t>(scene.at.head, 0, map.heads - 1);
   map.queries = scene.step->axis(map.probs, 0);
   map.keys = scene.step->axis(map.probs, 1);
+  map.query_text = scene.step->tokens_of(map.probs, 0);
+  map.key_text = scene.step->tokens_of(map.probs, 1);
   return map;
 }
 
 std::string say_head(const MapOf& map, Heads heads) {
-  const std::string layer = std::to_string(map.layer);
+  std::string layer = std::to_string(map.layer);
+  if (map.key_text != map.query_text)
+    layer += " " + std::string(say(Word::MapCross));
+  else if (map.block.starts_with("encoder."))
+    layer += " " + std::string(say(Word::MapEncoder));
+  else if (map.block.starts_with("decoder."))
+    layer += " " + std::string(say(Word::MapDecoder));
   if (heads == Heads::One) return say(Word::LayerHead, {layer, std::to_string(map.head)});
   const std::string all = std::to_string(map.heads);
   return say(heads == Heads::Mean ? Word::LayerMean : Word::LayerMax, {layer, all});
@@ -114,18 +122,19 @@ std::string written(std::string_view piece, bool dot_for_space) {
   return text;
 }
 
-std::string token_on_axis(const Snapshot& step, int64_t position) {
-  return written(step.pieces[static_cast<size_t>(position)], false);
+std::string token_on_axis(const Snapshot& step, int64_t position, Counts text) {
+  return written(step.pieces_of(text)[static_cast<size_t>(position)], false);
 }
-std::string token_in_text(const Snapshot& step, int64_t position) {
-  return written(step.pieces[static_cast<size_t>(position)], true);
+std::string token_in_text(const Snapshot& step, int64_t position, Counts text) {
+  return written(step.pieces_of(text)[static_cast<size_t>(position)], true);
 }
 
 std::string piece_of(const Snapshot& step, int32_t id) {
   return step.model->tokenizer ? step.model->tokenizer->piece(id) : std::to_string(id);
 }
 
-std::string predicted_at(const Snapshot& step, int64_t position) {
+std::string predicted_at(const Snapshot& step, int64_t position, Counts text) {
+  if (text == Counts::EncoderTokens) return {};
   if (step.model->spec.objective != Objective::CausalLm) return {};
   if (position + 1 < step.positions()) return token_on_axis(step, position + 1);
   return step.best.empty() ? std::string() : written(piece_of(step, step.best.front().id), false);

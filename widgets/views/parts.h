@@ -13,6 +13,7 @@ struct MapOf {
   int64_t heads = 1;  // of the layer
   int64_t head = 0;   // selected, inside the range
   int64_t queries = 0, keys = 0;
+  Counts query_text = Counts::DecoderTokens, key_text = Counts::DecoderTokens;  // whose tokens lie along the axes
 };
 /// The block that the selection names, or the first; nothing where the model has no attention weights.
 std::optional<MapOf> map_of(const Scene&);
@@ -36,12 +37,12 @@ int64_t rank_in(const Tile& row, int64_t key);  // 1 is the strongest
 
 /// A token as a person reads it. On axes without the leading space; elsewhere with "·" in its place. Control
 /// characters as "⟨0A⟩".
-std::string token_on_axis(const Snapshot&, int64_t position);
-std::string token_in_text(const Snapshot&, int64_t position);
+std::string token_on_axis(const Snapshot&, int64_t position, Counts text = Counts::DecoderTokens);
+std::string token_in_text(const Snapshot&, int64_t position, Counts text = Counts::DecoderTokens);
 std::string written(std::string_view piece, bool dot_for_space);
 std::string piece_of(const Snapshot&, int32_t id);
 /// The token after that one: of the text, or at its end the most likely; empty for a model that doesn't predict it.
-std::string predicted_at(const Snapshot&, int64_t position);
+std::string predicted_at(const Snapshot&, int64_t position, Counts text = Counts::DecoderTokens);
 
 /// Text whose capitals stand centred on cy.
 void put(Canvas&, float x, float cy, std::string_view, const TextStyle&);
