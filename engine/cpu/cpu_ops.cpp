@@ -65,18 +65,8 @@ void CpuPlan::run_embedding(const Node& n) {
 }
 
 void CpuPlan::run_sinusoid(const Node& n) {
-  const std::vector<int32_t>& positions = positions_of(node(n.inputs[0]));
-  const int64_t width = row_width(n), half = (width + 1) / 2;
-  float* out = target(n.id);
-  for (const int32_t position : positions) {
-    for (int64_t i = 0; i < width; ++i) {
-      const int64_t pair = n.params.halves ? (i < half ? i : i - half) : i / 2;
-      const double angle = position / std::pow(10000., 2. * static_cast<double>(pair) / static_cast<double>(width));
-      const bool sine = n.params.halves ? i < half : i % 2 == 0;
-      out[i] = static_cast<float>(sine ? std::sin(angle) : std::cos(angle));
-    }
-    out += width;
-  }
+  const int64_t first = positions_of(node(n.inputs[0])).front();
+  std::ranges::copy(sinusoid_table(row_width(n), n.params.halves, first, rows(n.id)), target(n.id));
 }
 
 void CpuPlan::run_rotary(const Node& n) {
