@@ -3,6 +3,8 @@
 
 #include "engine/architecture.h"
 #include "engine/footprint.h"
+#include "engine/receipt.h"
+#include "engine/session.h"
 #include "tests/support/run.h"
 
 using namespace cutaway;
@@ -243,10 +245,12 @@ class TestFootprint : public QObject {
     const auto n = static_cast<int64_t>(context);
     QVERIFY2(std::abs(fp16_used(graph, n) / GiB - true_gib) < 0.01 * true_gib,
              qPrintable(QString::number(fp16_used(graph, n) / GiB)));
-    const AttentionSpec& a = spec.layers[0].attention;
-    const double formula =
-        2. * static_cast<double>(a.n_kv_heads * (spec.d_model / a.n_heads) * spec.n_layers() * n) * 2;
-    QVERIFY(std::abs(formula / GiB - said_gib) < 0.01 * said_gib);
+    const auto wrong = wrong_estimates(spec, graph, {.tokens = n}, *storage_named("fp16"));
+    const WrongEstimate& one = wrong.front();
+    QCOMPARE(one.mistake, Mistake::OneFormula);
+    QVERIFY2(std::abs(one.bytes / GiB - said_gib) < 0.01 * said_gib, qPrintable(QString::number(one.bytes / GiB)));
+    const double printed = said_gib / true_gib - 1;
+    QVERIFY2(std::abs(one.error() - printed) < 0.01 * std::max(1., printed), qPrintable(QString::number(one.error())));
   }
 
   void blocks_tell_what_they_share() {
@@ -279,6 +283,45 @@ class TestFootprint : public QObject {
     }
     QVERIFY(!longest_text(blueprint("mistral-7b"), {}, 2 * GiB));
     QCOMPARE(longest_text(blueprint("llama-3-8b"), {}, -1), std::optional<int64_t>(0));
+  }
+
+  /// A receipt's lines, measured and by law, over every shape: through a session, with recordings in the same arena.
+  void receipts_add_up_data() { equals_the_allocator_data(); }
+  void receipts_add_up() {
+    QFETCH(QString, config);
+    const auto spec = spec_of(*Config::parse("config.json", config.toStdString()));
+    auto session = Session::start(random_model(*spec), make_cpu_backend(1));
+    QVERIFY(session);
+    SnapshotPtr step = *(*session)->read_ids(random_ids(*spec, 37));
+    for (int i = 0; i < 3; ++i) {
+      const Receipt made = receipt(*step);
+      QCOMPARE(made.lines.empty(), step->state.empty());
+      if (made.lines.empty()) return;
+      QCOMPARE(made.storage->name, std::string_view("fp32"));
+      for (const ReceiptLine& line : made.lines) {
+        QCOMPARE(static_cast<double>(line.used), line.law);
+        QVERIFY(line.touched >= line.law && static_cast<double>(line.allocated) >= line.law);
+      }
+      QCOMPARE(made.sum.used, step->cache_used_bytes());
+      QCOMPARE(made.sum.allocated, step->cache_allocated_bytes());
+      QVERIFY(step->arena_bytes >= made.sum.allocated);
+      if (i > 0) QCOMPARE(made.sum.touched, made.sum.law);  // one token sees all that is kept, and nothing else
+      step = *(*session)->append(i);
+    }
+  }
+  void a_window_that_is_opened_keeps_everything() {
+    const auto spec = spec_of(*Config::parse("config.json", shapes[15].config));
+    auto session = Session::start(random_model(*spec), make_cpu_backend(1));
+    QVERIFY((*session)->read_ids(random_ids(*spec, 37)));
+    const double window = receipt(*(*session)->now()).sum.law;
+    const SnapshotPtr open = *(*session)->set_mask(0, MaskRule{});
+    QCOMPARE(receipt(*open).sum.law, window / 5 * 37);
+    QCOMPARE(static_cast<double>(receipt(*open).sum.used), window / 5 * 37);
+  }
+  void formulas_that_are_right_for_gpt2_say_so() {
+    const ModelSpec spec = *spec_of(*Config::parse("config.json", shapes[1].config));
+    for (const WrongEstimate& one : wrong_estimates(spec, build_graph(spec), {.tokens = 10}, *storage_named("fp16")))
+      QCOMPARE(one.error(), 0.);
   }
 
   void touched_rows_are_those_in_sight() {

@@ -344,6 +344,18 @@ class TestViews : public QObject {
     QCOMPARE(used, gpt_->cache_used_bytes());
     QVERIFY(!make_view("cache")->refusal(*bert_).empty() || !bert_->state.empty());
   }
+  void the_receipt_adds_up() {
+    WaitingTiles tiles;
+    const Table table = make_view("receipt")->table({gpt_, {}}, tiles);
+    QCOMPARE(table.rows[0][0], std::string("self"));
+    QCOMPARE(table.rows[0][1], std::string("0 1 2 3 4 5"));
+    QCOMPARE(table.rows[0][2], std::string("6 L × 2 × 6 × 16 × 4 B × T"));
+    QCOMPARE(table.rows[1][0], std::string("total"));
+    for (int column : {3, 4}) QCOMPARE(table.rows[1][column], std::to_string(gpt_->cache_used_bytes()));
+    QCOMPARE(table.rows[1][5], std::to_string(gpt_->cache_allocated_bytes()));
+    for (size_t i = 2; i < table.rows.size() - 1; ++i) QCOMPARE(table.rows[i][8], std::string("0"));  // all heads alike
+    QCOMPARE(table.rows.back()[2], std::string("2 B × parameters"));
+  }
   void scores_find_a_previous_token_head() {
     Snapshot step = *gpt_;
     Tile tile;
