@@ -11,7 +11,6 @@ namespace {
 constexpr Storage all_storages[] = {{"fp32", 1, 4}, {"fp16", 1, 2},   {"bf16", 1, 2},
                                     {"fp8", 1, 1},  {"q8_0", 32, 34}, {"q4_0", 32, 18}};
 constexpr const Storage& half = all_storages[1];
-constexpr double fp8_scale_bytes = 4;  // one fp32 per sequence, layer, head and key or value
 
 /// Width of a key and of a value if each query head had its own.
 int64_t full_width(const Graph& graph, const CacheBlock& found) {
@@ -102,6 +101,10 @@ double row_bytes(const Node& cache, const Storage& storage) {
   return static_cast<double>(cache.params.heads * (width / kept.block * kept.block_bytes + rest * half.block_bytes));
 }
 
+double scales_bytes(const Node& cache, const Storage& storage) {
+  return storage.name == "fp8" ? static_cast<double>(cache.params.heads) * sizeof(float) : 0;
+}
+
 Footprint footprint(const Graph& graph, const Lengths& lengths, const FootprintOptions& options) {
   const Storage& storage = options.cache ? *options.cache : all_storages[0];
   const auto batch = static_cast<double>(options.batch);
@@ -111,7 +114,7 @@ Footprint footprint(const Graph& graph, const Lengths& lengths, const FootprintO
     const Size& law = node.shape[1];
     const KeptRows kept = kept_rows(law, lengths);
     const double row = row_bytes(node, storage);
-    const double scales = storage.name == "fp8" ? fp8_scale_bytes * static_cast<double>(node.params.heads) : 0;
+    const double scales = scales_bytes(node, storage);
     sum.used += batch * (row * static_cast<double>(kept.rows()) + scales);
     sum.allocated += batch * (row * static_cast<double>(kept.allocated()) + scales);
     if (law.counts == Counts::EncoderTokens) sum.per_source_token += row;

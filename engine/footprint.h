@@ -61,6 +61,8 @@ std::vector<CacheBlock> cache_blocks(const Graph&);
 /// Bytes of one row (one position). fp16 stands in where a head's width is no multiple of the storage's block.
 double row_bytes(const Node& cache, const Storage&);
 bool stands_in(const Node& cache, const Storage&);
+/// What fp8 keeps beside the rows of a sequence: one fp32 scale a head.
+double scales_bytes(const Node& cache, const Storage&);
 
 struct FootprintOptions {
   int64_t batch = 1;               // sequences, each of those lengths, none shared

@@ -54,21 +54,11 @@ std::vector<WrongEstimate> wrong_estimates(const ModelSpec& spec, const Graph& g
   return all;
 }
 
-const Storage& storage_of(const Snapshot& step) {
-  for (const Storage& storage : storages()) {
-    const bool fits = std::ranges::all_of(step.state, [&](const auto& entry) {
-      return static_cast<double>(entry.second.row_bytes()) == row_bytes(step.graph()[entry.first], storage);
-    });
-    if (fits) return storage;
-  }
-  return storages()[0];
-}
-
 Receipt receipt(const Snapshot& step) {
   Receipt made;
   if (step.state.empty()) return made;
   const Graph& graph = step.graph();
-  made.storage = &storage_of(step);
+  made.storage = storage_of(step.state);
   const Lengths lengths{step.positions(), static_cast<int64_t>(step.source_ids.size())};
   for (const CacheBlock& block : cache_blocks(graph)) {
     const Size rows = law_of_rows(graph[block.caches[0]], step.masks);
@@ -77,7 +67,9 @@ Receipt receipt(const Snapshot& step) {
       line = made.lines.insert(made.lines.end(), ReceiptLine{.like = block, .rows = rows});
       line->row_bytes = block_bytes(graph, block, *made.storage);
     }
-    const auto bytes = [&](int64_t n) { return line->row_bytes * static_cast<double>(n); };
+    double scales = 0;
+    for (const NodeId id : block.caches) scales += scales_bytes(graph[id], *made.storage);
+    const auto bytes = [&](int64_t n) { return line->row_bytes * static_cast<double>(n) + scales; };
     const int64_t pass = block.cross() ? lengths.source : step.pass_tokens;
     line->layers.push_back(block.layer);
     line->law += bytes(kept_rows(rows, lengths).rows());

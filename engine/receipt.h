@@ -46,7 +46,4 @@ struct Receipt {
 /// Lines in running order; none for a step that keeps no cache.
 Receipt receipt(const Snapshot&);
 
-/// How the step's cache is stored: the storage whose rows are as wide as the allocated ones.
-const Storage& storage_of(const Snapshot&);
-
 }  // namespace cutaway

@@ -158,7 +158,7 @@ void CanvasWidget::hover(QPointF at) {
   if (!stage_.step() || cell_cursor_) return;
   const auto before = stage_.at().cursor;
   view_->hover(point(at), stage_.scene(), stage_.at());
-  if (stage_.at().cursor != before)
+  if (stage_.at().cursor || before)  // a view may tell more than the cell: a head of the cache
     stage_.hovered();
   else
     update();

@@ -344,6 +344,59 @@ class TestViews : public QObject {
     QCOMPARE(used, gpt_->cache_used_bytes());
     QVERIFY(!make_view("cache")->refusal(*bert_).empty() || !bert_->state.empty());
   }
+  /// The mouse over a cell says the head of keys and values, the query heads that share it, its bytes and the saving.
+  void the_cache_view_tells_what_is_shared_data() {
+    QTest::addColumn<QString>("config");
+    QTest::addColumn<QString>("heads");
+    QTest::addColumn<QString>("bytes");
+    QTest::addColumn<QString>("saved");
+    QTest::newRow("mha") << R"("model_type":"llama","num_attention_heads":4)" << "3" << "64 B" << "";
+    QTest::newRow("gqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":2)" << "2–3" << "64 B"
+                         << "64 B, 50.0 %";
+    QTest::newRow("mqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":1)" << "0–3" << "64 B"
+                         << "192 B, 75.0 %";
+    QTest::newRow("mla") << R"("model_type":"deepseek_v3","num_attention_heads":4,"n_routed_experts":null,
+      "q_lora_rank":null,"kv_lora_rank":12,"qk_nope_head_dim":8,"qk_rope_head_dim":4,"v_head_dim":8)"
+                         << "0–3" << "64 B" << "256 B, 80.0 %";  // 16 values against 4 * (12 + 8)
+    QTest::newRow("window") << R"("model_type":"mistral","num_attention_heads":4,"num_key_value_heads":4,
+      "sliding_window":5)" << "3" << "forgotten" << "";
+  }
+  void the_cache_view_tells_what_is_shared() {
+    QFETCH(QString, config);
+    QFETCH(QString, heads);
+    QFETCH(QString, bytes);
+    QFETCH(QString, saved);
+    const std::string text = "{" + config.toStdString() + R"(,"num_hidden_layers":2,"hidden_size":32,
+      "intermediate_size":32,"vocab_size":40,"max_position_embeddings":96})";
+    const auto parsed = Config::parse("config.json", text);
+    const auto spec = architecture_for(*parsed->text("model_type", ""))->read_config(*parsed);
+    QVERIFY(spec);
+    auto session = Session::start(random_model(*spec), make_cpu_backend(1));
+    const SnapshotPtr step = *(*session)->read_ids(random_ids(*spec, 20));
+    const auto view = make_view("cache");
+    WaitingTiles tiles;
+    RememberingCanvas canvas({0, 0, 1084, 686}, dark_theme(), tiles);
+    Scene scene{step, {}};
+    view->draw(canvas, scene);
+    // Two bands between the title and the axis, 32 positions wide: the lower end of the second is its last head.
+    const Rect cells{84, 64, 1084 - 340 - 68 - 76, 144};
+    const Point over{cells.x + cells.w / 32 * 3.5f, cells.bottom() - 8};
+    view->hover(over, scene, scene.at);
+    QCOMPARE(scene.at.cursor, std::optional<Cell>(Cell{3, 3}));
+    const std::vector<Readout> lines = view->readout(scene, tiles);
+    const QString kv = config.contains("deepseek") || heads == "0–3" ? "0" : heads == "2–3" ? "1" : "3";
+    QCOMPARE(QString::fromStdString(lines[0].label), "L1, KV " + kv);
+    QCOMPARE(QString::fromStdString(lines[0].value), QString("position 3"));
+    QCOMPARE(QString::fromStdString(lines[1].value), heads);
+    QCOMPARE(QString::fromStdString(lines[2].value), bytes);
+    QCOMPARE(lines[3].label == say(Word::SavedAgainstMha), !saved.isEmpty());
+    if (!saved.isEmpty()) QCOMPARE(QString::fromStdString(lines[3].value), saved);
+    const Gesture gesture = view->click(over, scene);
+    QVERIFY(std::holds_alternative<SelectToken>(gesture));
+    QCOMPARE(std::get<SelectToken>(gesture).position, 3);
+    view->hover({1080, 680}, scene, scene.at);
+    QVERIFY(!scene.at.cursor);
+  }
   void the_receipt_adds_up() {
     WaitingTiles tiles;
     const Table table = make_view("receipt")->table({gpt_, {}}, tiles);
