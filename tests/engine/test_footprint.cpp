@@ -309,6 +309,33 @@ class TestFootprint : public QObject {
       step = *(*session)->append(i);
     }
   }
+  void a_source_is_kept_once_data() {
+    QTest::addColumn<QString>("config");
+    QTest::newRow("t5") << R"({"model_type":"t5","d_model":32,"d_kv":6,"d_ff":32,"num_layers":2,"num_heads":4,
+                               "vocab_size":40})";
+    QTest::newRow("bart") << R"({"model_type":"bart","d_model":24,"encoder_layers":1,"decoder_layers":2,
+                                 "encoder_attention_heads":4,"decoder_attention_heads":4,"encoder_ffn_dim":32,
+                                 "decoder_ffn_dim":32,"max_position_embeddings":64,"vocab_size":40})";
+  }
+  void a_source_is_kept_once() {  // 2 layers, keys and values, 4 heads of 6 in fp32
+    QFETCH(QString, config);
+    const auto spec = spec_of(*Config::parse("config.json", config.toStdString()));
+    if (!spec) QSKIP("no such architecture in architectures.inc yet");
+    auto session = Session::start(random_model(*spec), make_cpu_backend(1));
+    QVERIFY(session);
+    SnapshotPtr step = *(*session)->read_pair(random_ids(*spec, 21), {0, 5, 6});
+    for (int64_t tokens = 3; tokens < 20; ++tokens) {
+      const Receipt made = receipt(*step);
+      QCOMPARE(made.lines.size(), size_t{2});
+      for (const ReceiptLine& line : made.lines) {
+        const auto rows = static_cast<size_t>(line.like.cross() ? 21 : tokens);
+        QCOMPARE(line.used, 2 * 2 * 4 * 6 * 4 * rows);
+        QCOMPARE(line.allocated, 2 * 2 * 4 * 6 * 4 * ((rows + 15) / 16 * 16));
+        QCOMPARE(line.law, static_cast<double>(line.used));
+      }
+      step = *(*session)->append(7);
+    }
+  }
   void a_window_that_is_opened_keeps_everything() {
     const auto spec = spec_of(*Config::parse("config.json", shapes[15].config));
     auto session = Session::start(random_model(*spec), make_cpu_backend(1));

@@ -350,16 +350,28 @@ class TestViews : public QObject {
     QTest::addColumn<QString>("heads");
     QTest::addColumn<QString>("bytes");
     QTest::addColumn<QString>("saved");
-    QTest::newRow("mha") << R"("model_type":"llama","num_attention_heads":4)" << "3" << "64 B" << "";
-    QTest::newRow("gqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":2)" << "2–3" << "64 B"
+    QTest::newRow("mha") << R"("model_type":"llama","num_attention_heads":4)"
+                         << "3"
+                         << "64 B"
+                         << "";
+    QTest::newRow("gqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":2)"
+                         << "2–3"
+                         << "64 B"
                          << "64 B, 50.0 %";
-    QTest::newRow("mqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":1)" << "0–3" << "64 B"
+    QTest::newRow("mqa") << R"("model_type":"llama","num_attention_heads":4,"num_key_value_heads":1)"
+                         << "0–3"
+                         << "64 B"
                          << "192 B, 75.0 %";
     QTest::newRow("mla") << R"("model_type":"deepseek_v3","num_attention_heads":4,"n_routed_experts":null,
       "q_lora_rank":null,"kv_lora_rank":12,"qk_nope_head_dim":8,"qk_rope_head_dim":4,"v_head_dim":8)"
-                         << "0–3" << "64 B" << "256 B, 80.0 %";  // 16 values against 4 * (12 + 8)
+                         << "0–3"
+                         << "64 B"
+                         << "256 B, 80.0 %";  // 16 values against 4 * (12 + 8)
     QTest::newRow("window") << R"("model_type":"mistral","num_attention_heads":4,"num_key_value_heads":4,
-      "sliding_window":5)" << "3" << "forgotten" << "";
+      "sliding_window":5)"
+                            << "3"
+                            << "forgotten"
+                            << "";
   }
   void the_cache_view_tells_what_is_shared() {
     QFETCH(QString, config);
