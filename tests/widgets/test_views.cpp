@@ -425,6 +425,7 @@ class TestViews : public QObject {
     Snapshot step = *gpt_;
     Tile tile;
     tile.request.rows = tile.request.columns = 24;
+    tile.request.probs = gpt_->graph().with(Role::Probs).front();
     tile.values.assign(24 * 24, 0.f);
     tile.values[0] = 1;
     for (size_t q = 1; q < 24; ++q) tile.values[q * 24 + q - 1] = 1;
