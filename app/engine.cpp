@@ -1,9 +1,12 @@
 #include "app/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 
+#include "app/assets.h"
 #include "app/cli/library.h"
+#include "engine/files/bounded_reader.h"
 #include "engine/trace.h"
 
 namespace cutaway {
@@ -29,6 +32,50 @@ auto guarded(F work) -> decltype(work()) {
   }
 }
 
+constexpr int64_t scored_tokens = 256;  // enough to tell kinds apart, little enough for a large model
+
+/// 2 to the mean surprisal in bits of those ids but the first.
+Result<double> perplexity(const ModelPtr& model, const std::shared_ptr<Backend>& backend,
+                          const std::vector<int32_t>& ids, Progress& progress) {
+  auto session = Session::start(model, backend);
+  if (!session) return session.error();
+  if (auto read = (*session)->read_ids(ids, {}, &progress); !read) return read.error();
+  const auto scored = (*session)->score(&progress);
+  if (!scored) return scored.error();
+  double bits = 0;
+  for (size_t i = 1; i < ids.size(); ++i) bits += (*scored)->surprisal_bits[i];
+  return std::exp2(bits / static_cast<double>(ids.size() - 1));
+}
+
+double cache_bytes(const Graph& graph, int64_t tokens) {
+  double bytes = 0;
+  for (const Node& node : graph.nodes)
+    if (node.op == Op::cache)
+      bytes += static_cast<double>(row_width(node) * row_axis(node).at(0, tokens)) * sizeof(float);
+  return bytes;
+}
+
+/// Both models on the same text. What can't be scored (no tokenizer, no text) leaves the figures of the cache.
+SwitchCost cost_of_switch(const ModelPtr& model, const std::shared_ptr<Backend>& backend, Progress& progress) {
+  const ModelPtr& before = model->switched_from;
+  SwitchCost cost{.context = model->spec.n_ctx};
+  cost.cache_before = cache_bytes(*before->graph, cost.context);
+  cost.cache = cache_bytes(*model->graph, cost.context);
+  const std::string file = asset("held-out.txt");
+  if (file.empty() || !model->tokenizer || model->spec.objective != Objective::CausalLm) return cost;
+  const auto text = read_text_file(file, 1 << 20);
+  if (!text) return cost;
+  auto ids = model->tokenizer->encode(*text, true);
+  if (!ids || ids->ids.size() < 2) return cost;
+  ids->ids.resize(std::min<size_t>(ids->ids.size(), static_cast<size_t>(std::min(scored_tokens, cost.context))));
+  const auto was = perplexity(before, backend, ids->ids, progress), is = perplexity(model, backend, ids->ids, progress);
+  if (!was || !is) return cost;
+  cost.perplexity_before = *was;
+  cost.perplexity = *is;
+  cost.tokens = static_cast<int64_t>(ids->ids.size());
+  return cost;
+}
+
 }  // namespace
 
 bool Setup::same_model(const Setup& o) const {
@@ -44,6 +91,7 @@ struct Engine::Running {
   std::unique_ptr<Session> session;  // null: a trace
   SnapshotPtr trace;
   std::vector<MaskRule> trained;  // the checkpoint's masks, by slot
+  std::optional<SwitchCost> switch_cost;
 
   SnapshotPtr now() const { return session ? session->now() : trace; }
 };
@@ -218,6 +266,7 @@ Result<std::shared_ptr<Engine::Running>> Engine::build(const Load& asked, Progre
   if (asked.setup.mask)
     for (const int slot : (*model)->graph->own_mask_slots())
       if (done = s.set_mask(slot, *asked.setup.mask, &progress); !done) return done.error();
+  if ((*model)->switched_from) running->switch_cost = cost_of_switch(*model, *backend, progress);
   return running;
 }
 
@@ -280,6 +329,7 @@ void Engine::tell(const Running& running, bool loaded, bool text_edited) {
     ran.steps_known = running.session->steps_known();
     ran.can_step = running.session->model()->spec.objective == Objective::CausalLm;
   }
+  ran.switch_cost = running.switch_cost;
   ran.loaded = loaded;
   ran.text_edited = text_edited;
   emit snapshot_ready(ran);

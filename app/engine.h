@@ -70,12 +70,21 @@ struct Tag {
   std::string name;  // empty: never replaced
 };
 
+/// What a live switch of the attention cost: the model as loaded, and as it runs now.
+struct SwitchCost {
+  double perplexity_before = 0, perplexity = 0;  // on assets/held-out.txt, of its first `tokens` tokens
+  int64_t tokens = 0;                            // 0: nothing could be scored
+  double cache_before = 0, cache = 0;            // bytes of `context` tokens, by law
+  int64_t context = 0;
+};
+
 /// What the UI knows about the engine: replaced whole, never changed.
 struct Ran {
   SnapshotPtr step;
   Setup setup;       // that made it
   std::string text;  // that was asked for; a model without steps may have read generated words after it
   int64_t step_now = 0, steps_known = 0;
+  std::optional<SwitchCost> switch_cost;
   bool can_step = false;     // generates tokens
   bool loaded = false;       // first snapshot of a new session
   bool text_edited = false;  // a token was replaced, so `text` is not what was sent

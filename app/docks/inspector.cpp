@@ -120,6 +120,7 @@ Inspector::Inspector(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   readout_ = new Card(body);
+  switch_ = new Card(body);
   mask_ = new Card(body);
   cache_ = new Card(body);
   next_ = new Card(body);
@@ -129,7 +130,7 @@ Inspector::Inspector(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   mask_->add_thumbnail(thumbnail_);
   cache_->add_picture(growth_);
   next_->add_picture(bars_);
-  for (Card* card : {readout_, mask_, cache_, next_}) {
+  for (Card* card : {readout_, switch_, mask_, cache_, next_}) {
     if (card != readout_) {
       auto* rule = new QFrame(body);
       rule->setObjectName("Rule");
@@ -165,6 +166,7 @@ void Inspector::follow(CanvasWidget* canvas) {
 
 void Inspector::show_all() {
   show_readout();
+  show_switch();
   show_mask();
   show_cache();
   show_next();
@@ -179,6 +181,26 @@ void Inspector::show_readout() {
   for (const Readout& line : lines) rows.emplace_back(said(line.label), said(line.value));
   if (rows.empty()) rows.emplace_back(said(Word::HoverToRead), QString());
   readout_->set_rows(rows);
+}
+
+void Inspector::show_switch() {
+  const std::optional<SwitchCost>& cost = stage_.ran().switch_cost;
+  switch_->setVisible(cost.has_value());
+  if (!cost) return;
+  const auto now_and_before = [](const std::string& now, const std::string& before) {
+    return said(say(Word::SwitchWas, {now, before}));
+  };
+  switch_->set_title(said(Word::CardSwitch), said(Word::SwitchNotRetrained));
+  std::vector<std::pair<QString, QString>> rows;
+  if (cost->tokens > 0) {
+    rows.emplace_back(said(Word::SwitchPerplexity),
+                      now_and_before(say_number(cost->perplexity), say_number(cost->perplexity_before)));
+    rows.emplace_back(said(Word::SwitchText),
+                      said(say_count(cost->tokens, Word::TokenOne, Word::TokenFew, Word::TokenMany)));
+  }
+  rows.emplace_back(said(say(Word::SwitchCacheAt, {say_integer(cost->context)})),
+                    now_and_before(say_bytes(cost->cache), say_bytes(cost->cache_before)));
+  switch_->set_rows(rows);
 }
 
 void Inspector::show_mask() {

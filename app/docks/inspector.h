@@ -51,6 +51,7 @@ class Inspector : public QWidget {
   Card* cache_card() { return cache_; }
   Card* next_card() { return next_; }
   Card* mask_card() { return mask_; }
+  Card* switch_card() { return switch_; }
 
  signals:
   void edit_mask_asked();
@@ -58,13 +59,14 @@ class Inspector : public QWidget {
  private:
   void show_all();
   void show_readout();
+  void show_switch();
   void show_mask();
   void show_cache();
   void show_next();
 
   Stage& stage_;
   CanvasWidget* followed_ = nullptr;
-  Card *readout_, *mask_, *cache_, *next_;
+  Card *readout_, *switch_, *mask_, *cache_, *next_;
   MaskThumbnail* thumbnail_;
   GrowthPlot* growth_;
   ChoiceBars* bars_;

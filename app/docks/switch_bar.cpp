@@ -4,8 +4,6 @@
 #include <QStyle>
 #include <algorithm>
 
-#include "engine/architecture.h"
-
 namespace cutaway {
 namespace {
 
@@ -13,8 +11,18 @@ constexpr Word mask_words[] = {Word::MaskCausal, Word::MaskBidirectional, Word::
                                Word::MaskCustom};
 constexpr std::optional<DType> precisions[] = {std::nullopt, DType::F32, DType::F16, DType::BF16};
 
-QString kind_name(const std::string& attention) {
-  return QString::fromStdString(attention.substr(0, attention.find(':'))).toUpper();
+constexpr const char* kinds[] = {"mha", "gqa", "mqa", "mla", "window"};  // as switch_choices has them
+
+std::string kind_in(const std::string& attention) { return attention.substr(0, attention.find(':')); }
+
+QString kind_name(const std::string& kind) {
+  return kind == "window" ? said(Word::MaskWindow) : QString::fromStdString(kind).toUpper();
+}
+
+/// What the checkpoint itself has for a kind's number; 0: the kind has none.
+int64_t own_number(const ModelSpec& spec, const std::string& kind) {
+  const AttentionSpec& a = spec.layers.front().attention;
+  return kind == "gqa" ? a.n_kv_heads : kind == "mla" ? a.latent.kv_lora_rank : 0;
 }
 
 void mark_changed(QWidget* widget, bool changed) {
@@ -41,6 +49,8 @@ SwitchBar::SwitchBar(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   model_ = new DropDown(this);
   model_->setMinimumWidth(110);
   attention_ = new Segments(said(Word::Attention), this);
+  attention_n_ = new DropDown(this);
+  attention_n_->setFixedWidth(64);
   mask_ = new Segments(said(Word::Mask), this);
   mask_n_ = new QSpinBox(this);
   mask_n_->setRange(1, 1 << 20);
@@ -56,6 +66,7 @@ SwitchBar::SwitchBar(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
   row->addSpacing(4);
   row->addWidget(label(Word::Attention));
   row->addWidget(attention_);
+  row->addWidget(attention_n_);
   row->addSpacing(4);
   row->addWidget(label(Word::Mask));
   row->addWidget(mask_);
@@ -76,14 +87,9 @@ SwitchBar::SwitchBar(Stage& stage, QWidget* parent) : QWidget(parent), stage_(st
     setup.mask.reset();
     stage_.change(setup, model_->itemText(i));
   });
-  connect(attention_, &Segments::picked, this, [this](int i) {
-    Setup setup = stage_.setup();
-    setup.options.attention = attention_kinds()[static_cast<size_t>(i)].name;
-    if (stage_.step() && stage_.step()->model->spec.layers.front().attention.kind == setup.options.attention &&
-        stage_.ran().setup.options.attention.empty())
-      setup.options.attention.clear();
-    stage_.change(setup, said(Word::Attention) + ": " + kind_name(setup.options.attention));
-  });
+  connect(attention_, &Segments::picked, this, &SwitchBar::pick_attention);
+  connect(attention_n_, qOverload<int>(&QComboBox::activated), this,
+          [this](int i) { pick_attention_number(attention_n_->itemData(i).toLongLong()); });
   connect(mask_, &Segments::picked, this, &SwitchBar::pick_mask);
   connect(mask_n_, qOverload<int>(&QSpinBox::valueChanged), this, &SwitchBar::pick_number);
   connect(precision_, qOverload<int>(&QComboBox::activated), this, [this](int i) {
@@ -144,11 +150,12 @@ void SwitchBar::say_words() {
   back_->setText(said(Word::BackToCheckpoint));
   attention_->setAccessibleName(said(Word::Attention));
   mask_->setAccessibleName(said(Word::Mask));
-  QStringList masks, kinds;
+  attention_n_->setAccessibleName(said(Word::AttentionNumber));
+  QStringList masks, attentions;
   for (Word word : mask_words) masks << said(word);
-  for (const AttentionKind& kind : attention_kinds()) kinds << kind_name(std::string(kind.name));
+  for (const char* kind : kinds) attentions << kind_name(kind);
   mask_->set_names(masks);
-  attention_->set_names(kinds);
+  attention_->set_names(attentions);
   mask_->set_refusal(4, {});
   const int kept = precision_->currentIndex();
   precision_->clear();
@@ -171,13 +178,7 @@ void SwitchBar::show_setup() {
     const QSignalBlocker quiet(mask_n_);
     mask_n_->setValue(static_cast<int>(mask.n));
   }
-  std::string kind = setup.options.attention.substr(0, setup.options.attention.find(':'));
-  if (kind.empty() && stage_.step() && !stage_.step()->model->spec.layers.empty())
-    kind = stage_.step()->model->spec.layers.front().attention.kind;
-  const auto kinds = attention_kinds();
-  for (size_t i = 0; i < kinds.size(); ++i)
-    if (kinds[i].name == kind) attention_->choose(static_cast<int>(i));
-  attention_->set_changed(!setup.options.attention.empty());
+  show_attention();
   precision_->setCurrentIndex(
       static_cast<int>(std::ranges::find(precisions, setup.options.dtype) - std::begin(precisions)));
   mark_changed(precision_, setup.options.dtype.has_value());
@@ -186,8 +187,8 @@ void SwitchBar::show_setup() {
 
   const bool is_trace = stage_.step() && !stage_.step()->backend;
   for (QWidget* widget :
-       {static_cast<QWidget*>(attention_), static_cast<QWidget*>(mask_), static_cast<QWidget*>(mask_n_),
-        static_cast<QWidget*>(precision_), static_cast<QWidget*>(backend_)}) {
+       {static_cast<QWidget*>(attention_), static_cast<QWidget*>(attention_n_), static_cast<QWidget*>(mask_),
+        static_cast<QWidget*>(mask_n_), static_cast<QWidget*>(precision_), static_cast<QWidget*>(backend_)}) {
     widget->setEnabled(!is_trace);
     widget->setToolTip(is_trace ? said(Word::TraceHasNoWeights) : QString());
   }
@@ -200,6 +201,57 @@ void SwitchBar::show_setup() {
                                                                         : Word::BadgeExact));
   back_->setVisible(changes > 0);
   fold();
+}
+
+std::vector<SwitchChoice> SwitchBar::choices() const {
+  const SnapshotPtr& step = stage_.step();
+  if (!step || !step->backend || step->model->spec.layers.empty()) return {};
+  return switch_choices(step->model->switched_from ? step->model->switched_from : step->model);
+}
+
+void SwitchBar::show_attention() {
+  const std::vector<SwitchChoice> all = choices();
+  const std::string& attention = stage_.setup().options.attention;
+  attention_n_->setVisible(false);
+  attention_->set_changed(!attention.empty());
+  if (all.empty()) return;
+  const ModelSpec& spec = stage_.step()->model->spec;
+  const std::string kind = attention.empty() ? spec.layers.front().attention.kind : kind_in(attention);
+  for (size_t i = 0; i < all.size(); ++i) {
+    attention_->set_refusal(static_cast<int>(i), said(all[i].refusal));
+    if (all[i].kind != kind) continue;
+    attention_->choose(static_cast<int>(i));
+    attention_n_->setVisible(!all[i].numbers.empty());
+    attention_n_->clear();
+    const int64_t now = attention.empty() ? own_number(spec, kind) : 0;
+    for (int64_t n : all[i].numbers) {
+      attention_n_->addItem(QString::number(n), QVariant::fromValue<qlonglong>(n));
+      if (attention.empty() ? n == now : all[i].text(n) == attention)
+        attention_n_->setCurrentIndex(attention_n_->count() - 1);
+    }
+  }
+  mark_changed(attention_n_, !attention.empty());
+}
+
+void SwitchBar::pick_attention(int kind) {
+  const std::vector<SwitchChoice> all = choices();
+  if (all.empty()) return;
+  const SwitchChoice& choice = all[static_cast<size_t>(kind)];
+  const ModelPtr& model = stage_.step()->model;
+  const ModelSpec& trained = (model->switched_from ? model->switched_from : model)->spec;
+  if (trained.layers.front().attention.kind == choice.kind) return ask_for({});  // as in the checkpoint
+  ask_for(choice.text(choice.numbers.empty() ? 0 : choice.numbers[(choice.numbers.size() - 1) / 2]));
+}
+
+void SwitchBar::pick_attention_number(int64_t number) {
+  const std::vector<SwitchChoice> all = choices();
+  if (!all.empty()) ask_for(all[static_cast<size_t>(attention_->chosen())].text(number));
+}
+
+void SwitchBar::ask_for(const std::string& attention) {
+  Setup setup = stage_.setup();
+  setup.options.attention = attention;
+  stage_.change(setup, said(Word::Attention) + ": " + kind_name(kind_in(attention)));
 }
 
 void SwitchBar::pick_mask(int kind) {

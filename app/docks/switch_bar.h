@@ -10,6 +10,7 @@
 #include "app/cli/library.h"
 #include "app/window/segments.h"
 #include "app/window/stage.h"
+#include "engine/switch.h"
 
 namespace cutaway {
 
@@ -26,6 +27,7 @@ class SwitchBar : public QWidget {
   DropDown* models() { return model_; }
   Segments* masks() { return mask_; }
   Segments* attention() { return attention_; }
+  DropDown* attention_number() { return attention_n_; }
   DropDown* backends() { return backend_; }
   QSpinBox* mask_number() { return mask_n_; }
 
@@ -38,13 +40,18 @@ class SwitchBar : public QWidget {
  private:
   void say_words();
   void show_setup();
+  std::vector<SwitchChoice> choices() const;  // of the checkpoint that runs; empty for a trace
+  void pick_attention(int kind);
+  void pick_attention_number(int64_t number);
+  void ask_for(const std::string& attention);
+  void show_attention();
   void pick_mask(int kind);
   void pick_number(int n);
   void fold();
   QLabel* label(Word);
 
   Stage& stage_;
-  DropDown *model_, *precision_, *backend_;
+  DropDown *model_, *precision_, *backend_, *attention_n_;
   Segments *attention_, *mask_;
   QSpinBox* mask_n_;
   QLabel* badge_;

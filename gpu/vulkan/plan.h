@@ -33,10 +33,11 @@ class VulkanPlan final : public Plan {
     uint64_t taken = 0;  // address of the rows that take_rows stands for
     State* state = nullptr;
     Recording* recording = nullptr;
-    std::map<NodeId, uint64_t> tables;                 // page tables of caches
-    std::map<NodeId, uint64_t> uploaded;               // rows that the host made
-    std::map<std::pair<int, Counts>, uint64_t> turns;  // cos and sin, by rope and stream
-    std::vector<uint64_t> bits;                        // of custom masks, by slot
+    std::map<NodeId, uint64_t> tables;    // page tables of caches
+    std::map<NodeId, uint64_t> uploaded;  // rows that the host made
+    std::map<std::tuple<int, Counts, bool>, uint64_t>
+        turns;                   // cos and sin, by rope, stream, and from row 0 or the past
+    std::vector<uint64_t> bits;  // of custom masks, by slot
   };
 
   void place_nodes();

@@ -140,9 +140,10 @@ void VulkanPlan::norm(Pass& pass, const Node& node) const {
 void VulkanPlan::rotary(Pass& pass, const Node& node) const {
   const RopeSpec& rope = model_->spec.ropes[static_cast<size_t>(node.params.rope)];
   const int64_t n_rows = rows(pass, node.id), width = row_width(node), n = n_rows * width;
-  const auto [turns, fresh] = pass.turns.try_emplace({node.params.rope, stream_of(node)});
+  const bool from_zero = row_axis(node).law != Law::T;  // all rows that were ever made, not those of this pass
+  const auto [turns, fresh] = pass.turns.try_emplace({node.params.rope, stream_of(node), from_zero});
   if (fresh) {
-    const std::vector<float> table = rope_table(rope, past_of(pass, node), n_rows);
+    const std::vector<float> table = rope_table(rope, from_zero ? 0 : past_of(pass, node), n_rows);
     turns->second = pass.uploads.put(table.data(), table.size() * sizeof(float));
   }
   pass.work.dispatch("rotary.comp", {},

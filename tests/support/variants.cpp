@@ -143,7 +143,7 @@ void TestVariants::agrees_at_every_length() {
   }
 }
 
-void TestVariants::cached_equals_uncached() {
+void TestVariants::d02_cached_equals_uncached() {
   const Variant& variant = fetch();
   if (!variant.cached) QSKIP("this model keeps no keys and values");
   const auto ids = random_ids(variant.model->spec, T);
@@ -159,7 +159,7 @@ void TestVariants::cached_equals_uncached() {
   }
 }
 
-void TestVariants::the_past_does_not_see_the_future() {
+void TestVariants::d03_the_past_does_not_see_the_future() {
   const Variant& variant = fetch();
   const Graph& graph = *variant.model->graph;
   const ModelSpec& spec = variant.model->spec;
@@ -200,7 +200,7 @@ void TestVariants::bidirectional_rows_see_everything() {
              qPrintable(QString("row %1").arg(i)));
 }
 
-void TestVariants::rows_of_probs_sum_to_one() {
+void TestVariants::d04_rows_of_probs_sum_to_one() {
   const Variant& variant = fetch();
   const Graph& graph = *variant.model->graph;
   const auto ids = random_ids(variant.model->spec, T);

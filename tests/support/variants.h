@@ -29,14 +29,14 @@ class TestVariants : public QObject {
   void agrees_with_the_interpreter();
   void agrees_at_every_length_data() { variants(); }
   void agrees_at_every_length();
-  void cached_equals_uncached_data() { variants(); }
-  void cached_equals_uncached();
-  void the_past_does_not_see_the_future_data() { variants(); }
-  void the_past_does_not_see_the_future();
+  void d02_cached_equals_uncached_data() { variants(); }
+  void d02_cached_equals_uncached();
+  void d03_the_past_does_not_see_the_future_data() { variants(); }
+  void d03_the_past_does_not_see_the_future();
   void bidirectional_rows_see_everything_data() { variants(); }
   void bidirectional_rows_see_everything();
-  void rows_of_probs_sum_to_one_data() { variants(); }
-  void rows_of_probs_sum_to_one();
+  void d04_rows_of_probs_sum_to_one_data() { variants(); }
+  void d04_rows_of_probs_sum_to_one();
   void equal_masks_give_equal_bits_data() { variants(); }
   void equal_masks_give_equal_bits();
   void unequal_masks_give_unequal_logits_data() { variants(); }
