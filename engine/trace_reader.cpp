@@ -421,6 +421,16 @@ class TraceReader {
     return std::ranges::any_of(blocks_, [](const auto& block) { return !block.second.place.stack.empty(); });
   }
 
+  /// The encoder's text where the file has it (ours do, beside the contract's keys); else numbers stand in for tokens.
+  void read_source() {
+    const auto tokens = parse_json(file(), meta("source_tokens").empty() ? "[]" : meta("source_tokens"), 2);
+    step_.source_ids.assign(static_cast<size_t>(source_), 0);
+    for (size_t i = 0; i < static_cast<size_t>(source_); ++i) {
+      const bool said = tokens && tokens->is_array() && i < tokens->size() && (*tokens)[i].is_string();
+      step_.source_pieces.push_back(said ? (*tokens)[i].get<std::string>() : fmt::format("#{}", i));
+    }
+  }
+
   /// What a person reads of it, and the fields that views take for granted.
   void finish() {
     const bool causal = std::ranges::any_of(
@@ -437,10 +447,7 @@ class TraceReader {
       step_.ids.push_back(0);
       step_.pieces.push_back(fmt::format("#{}", i));
     }
-    for (int64_t i = 0; i < source_; ++i) {  // the form has no place for the encoder's text
-      step_.source_ids.push_back(0);
-      step_.source_pieces.push_back(fmt::format("#{}", i));
-    }
+    read_source();
     if (!step_.surprisal_bits.empty())
       step_.surprisal_bits.resize(step_.ids.size(), std::numeric_limits<float>::quiet_NaN());
     if (!step_.logits.empty()) {

@@ -12,14 +12,16 @@ constexpr int64_t head_block = 64;            // rows of logits made at a time
 constexpr int64_t map_block_cells = 1 << 20;  // cells of a map asked for at a time
 
 bool is_map(Role role) { return role == Role::Probs || role == Role::Mask; }
-bool is_attention_row(Role role) { return role == Role::Q || role == Role::K || role == Role::V || role == Role::Lse; }
+bool is_attention_row(Role role) {
+  return role == Role::Q || role == Role::K || role == Role::V || role == Role::Lse || role == Role::Latent;
+}
 bool is_traced(const Node& node) {
   return is_map(node.role) || is_attention_row(node.role) || node.role == Role::Hidden || node.role == Role::Logits;
 }
 
 /// In the file without anybody asking.
 bool is_default(Role role, int64_t positions) {
-  if (role == Role::Logits || role == Role::Lse) return true;
+  if (role == Role::Logits || role == Role::Lse || role == Role::Latent) return true;
   return positions <= trace_map_positions ? is_map(role) : role == Role::Q || role == Role::K;
 }
 
@@ -68,20 +70,24 @@ class TraceWriter {
  private:
   int64_t vocab() const { return step_->model->spec.vocab_size; }
 
+  /// Tokens of the text that the node's rows count.
+  int64_t rows_of(const Node& node) const { return step_->positions(row_axis(node).counts); }
+
   Shape shape_of(const Node& node) const {
     switch (node.role) {
       case Role::Logits:
         return {T_, vocab()};
       case Role::Mask:
-        return {T_, T_};
+        return {step_->axis(node.id, 0), step_->axis(node.id, 1)};
       case Role::Probs:
-        return {node.params.heads, T_, T_};
+        return {node.params.heads, step_->axis(node.id, 0), step_->axis(node.id, 1)};
       case Role::Hidden:
-        return {T_, row_width(node)};
+      case Role::Latent:  // one head: (S, r + p)
+        return {rows_of(node), row_width(node)};
       case Role::Lse:
-        return {row_width(node), T_};
+        return {row_width(node), rows_of(node)};
       default:
-        return {node.shape[0].n, T_, node.shape[2].n};  // q, k, v: (H, T, Dh)
+        return {node.shape[0].n, rows_of(node), node.shape[2].n};  // q, k, v: (H, T, Dh)
     }
   }
 
@@ -89,55 +95,64 @@ class TraceWriter {
     using nlohmann::json;
     json attention = json::object();
     const Graph& graph = step_->graph();
-    for (NodeId id : graph.with(Role::Probs))
-      attention[graph[id].block] = {{"scale", graph[id].params.scale}, {"mask", step_->mask_of(id).text()}};
+    for (NodeId id : graph.with(Role::Probs)) {
+      json& entry = attention[graph[id].block];
+      entry = {{"scale", graph[id].params.scale}, {"mask", step_->mask_of(id).text()}};
+      if (graph[id].params.softcap != 0) entry["softcap"] = graph[id].params.softcap;
+    }
     const Objective objective = step_->model->spec.objective;
     const char* name = objective == Objective::CausalLm   ? "causal-lm"
                        : objective == Objective::MaskedLm ? "masked-lm"
                                                           : "embedding";
     const auto text = [](const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); };
-    return {{"format", "cutaway-trace"},
-            {"version", "1"},
-            {"model", step_->model->name},
-            {"backend", step_->backend_name},
-            {"program", std::string(program)},
-            {"input_ids", text(step_->ids)},
-            {"tokens", text(step_->pieces)},
-            {"attention", text(attention)},
-            {"objective", name},
-            {"text", step_->text},
-            {"n_prompt", std::to_string(step_->n_prompt)}};
+    std::map<std::string, std::string> said = {{"format", "cutaway-trace"},
+                                               {"version", "1"},
+                                               {"model", step_->model->name},
+                                               {"backend", step_->backend_name},
+                                               {"program", std::string(program)},
+                                               {"input_ids", text(step_->ids)},
+                                               {"tokens", text(step_->pieces)},
+                                               {"attention", text(attention)},
+                                               {"objective", name},
+                                               {"text", step_->text},
+                                               {"n_prompt", std::to_string(step_->n_prompt)}};
+    if (!step_->source_ids.empty()) {  // the encoder's text, beside the decoder's
+      said["source_ids"] = text(step_->source_ids);
+      said["source_tokens"] = text(step_->source_pieces);
+    }
+    return said;
   }
 
   Result<void> put(const Node& node, SafetensorsWriter& out) {
     if (node.role == Role::Logits) return put_logits(out);
-    if (node.role == Role::Mask) return put_mask(step_->masks[static_cast<size_t>(node.params.mask_slot)], out);
+    if (node.role == Role::Mask) return put_mask(node, out);
     if (node.role == Role::Probs) return put_probs(node, out);
     const int64_t heads = node.role == Role::Hidden ? 1 : node.shape[0].n;
-    return put_rows(*step_->rows(node.id), heads, out);
+    return put_rows(*step_->rows(node.id), heads, rows_of(node), out);
   }
 
-  /// Rows of a position, (T, H * width), as (H, T, width).
-  Result<void> put_rows(const PagedRows& rows, int64_t heads, SafetensorsWriter& out) {
+  /// Rows of n positions, (T, H * width), as (H, T, width).
+  Result<void> put_rows(const PagedRows& rows, int64_t heads, int64_t n, SafetensorsWriter& out) {
     const int64_t wide = rows.width(), width = wide / heads;
-    if (rows.rows() < T_) return error("only {} of {} positions were recorded", rows.rows(), T_);
-    std::vector<float> all(static_cast<size_t>(T_ * wide)), one(static_cast<size_t>(T_ * width));
+    if (rows.rows() < n) return error("only {} of {} positions were recorded", rows.rows(), n);
+    std::vector<float> all(static_cast<size_t>(n * wide)), one(static_cast<size_t>(n * width));
     if (!step_->backend)
-      rows.gather(0, T_, all.data());
-    else if (auto ok = step_->backend->read(rows, 0, T_, all.data()); !ok)
+      rows.gather(0, n, all.data());
+    else if (auto ok = step_->backend->read(rows, 0, n, all.data()); !ok)
       return ok;
     for (int64_t h = 0; h < heads; ++h) {
-      for (int64_t t = 0; t < T_; ++t)
+      for (int64_t t = 0; t < n; ++t)
         std::copy_n(&all[static_cast<size_t>(t * wide + h * width)], width, &one[static_cast<size_t>(t * width)]);
       if (auto ok = out.append(std::span<const float>(one)); !ok) return ok;
     }
     return {};
   }
 
-  Result<void> put_mask(const MaskRule& rule, SafetensorsWriter& out) {
-    std::vector<std::byte> row(static_cast<size_t>(T_));
-    for (int64_t q = 0; q < T_; ++q) {
-      for (int64_t k = 0; k < T_; ++k) row[static_cast<size_t>(k)] = std::byte{rule.allowed(q, k)};
+  Result<void> put_mask(const Node& node, SafetensorsWriter& out) {
+    const MaskRule& rule = step_->masks[static_cast<size_t>(node.params.mask_slot)];
+    std::vector<std::byte> row(static_cast<size_t>(step_->axis(node.id, 1)));
+    for (int64_t q = 0; q < step_->axis(node.id, 0); ++q) {
+      for (size_t k = 0; k < row.size(); ++k) row[k] = std::byte{rule.allowed(q, static_cast<int64_t>(k))};
       if (auto ok = out.append(row); !ok) return ok;
     }
     return {};
@@ -145,13 +160,17 @@ class TraceWriter {
 
   /// A map tile by tile, each cell by itself; a masked cell is written as 0.
   Result<void> put_probs(const Node& node, SafetensorsWriter& out) {
-    const int64_t block = std::clamp<int64_t>(map_block_cells / T_, 1, T_);
+    const int64_t queries = step_->axis(node.id, 0), keys = step_->axis(node.id, 1);
+    const int64_t block = std::clamp<int64_t>(map_block_cells / keys, 1, queries);
     for (int64_t head = 0; head < node.params.heads; ++head)
-      for (int64_t q = 0; q < T_; q += block) {
+      for (int64_t q = 0; q < queries; q += block) {
         if (progress_ && progress_->cancelled) return Error{"cancelled", Fault::Ours};
-        TileRequest request{
-            .step = step_, .probs = node.id, .head = head, .queries = {q, std::min(T_, q + block)}, .keys = {0, T_}};
-        request.rows = request.queries.size(), request.columns = T_;
+        TileRequest request{.step = step_,
+                            .probs = node.id,
+                            .head = head,
+                            .queries = {q, std::min(queries, q + block)},
+                            .keys = {0, keys}};
+        request.rows = request.queries.size(), request.columns = keys;
         auto tile = step_->backend ? step_->backend->tile(request) : host_tile(request);
         if (!tile) return tile.error();
         for (float& weight : tile->values) weight = std::max(weight, 0.f);

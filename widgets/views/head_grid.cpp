@@ -52,7 +52,8 @@ double entropy_of(const Tile& whole) {
 HeadScores scores_of(const Snapshot& step, const Tile& whole) {
   HeadScores scores;
   for (const int axis : {0, 1})  // what follows compares a text with itself
-    if (step.model && step.tokens_of(whole.request.probs, axis) != Counts::DecoderTokens) return scores;
+    if (whole.request.probs != no_node && step.tokens_of(whole.request.probs, axis) != Counts::DecoderTokens)
+      return scores;
   const int64_t n = whole.request.rows;
   int64_t copies = 0;
   const auto at = [&](int64_t q, int64_t k) {
