@@ -398,6 +398,7 @@ class TestCpuKernels : public QObject {
       for (size_t where : {0, 1}) {
         Problem p(0, queries, 1, 1, 16, {MaskRule::Kind::Causal});
         (where == 0 ? p.q : p.k)[16] = nan;  // query 1, or key 1: seen by all but query 0
+        p.k_rows.scatter(0, p.keys, p.k.data());
         p.run(*kernels, attend_queries);
         for (int64_t t = 0; t < queries; ++t) {
           const bool reached = where == 0 ? t == 1 : t >= 1;
