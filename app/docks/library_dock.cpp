@@ -56,7 +56,8 @@ QString display_name(const std::string& model) {
   const QString name = QFileInfo(QString::fromStdString(model)).fileName();
   QStringList parts = name.split('-', Qt::SkipEmptyParts);
   if (parts.empty() || parts.front() != "mini") return name;
-  for (QString& part : parts) part = part == "mini" ? "Mini" : part.toUpper();
+  for (QString& part : parts)  // "Mini GPT", "Mini Llama": up to four letters are an abbreviation
+    part = part.size() <= 4 && part != "mini" ? part.toUpper() : part.left(1).toUpper() + part.mid(1);
   return parts.join(' ');
 }
 

@@ -29,7 +29,8 @@ Result<void> VulkanPlan::supports(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     const bool expands = node.op == Op::expand_keys || node.op == Op::expand_values;
     if (expands && row_axis(node).law == Law::Window)
-      return machine_error("{} is made of every cached row; the Vulkan backend forgets those behind a window", node.path);
+      return machine_error("{} is made of every cached row; the Vulkan backend forgets those behind a window",
+                           node.path);
     if (node.op == Op::attend && std::max(node.params.head_dim, node.params.value_dim) > most_value_dim)
       return machine_error("{} has heads of {} numbers; the Vulkan backend holds at most {}", node.path,
                            std::max(node.params.head_dim, node.params.value_dim), most_value_dim);
