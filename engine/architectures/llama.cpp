@@ -111,7 +111,9 @@ void set_masks(ModelSpec& spec, const std::vector<int64_t>& widths) {
 Result<ModelSpec> read_config(const Config& c) {
   Keys keys(c);
   const std::string type = keys.text("model_type", "llama");
-  const Family& family = *std::ranges::find(families, type, &Family::model_type);
+  const auto found = std::ranges::find(families, type, &Family::model_type);
+  if (found == std::end(families)) return error("{}: model_type is \"{}\"; it is none of Llama's", c.file(), type);
+  const Family& family = *found;
   const int64_t D = keys.integer("hidden_size", family.d_model, 1, 1 << 16),
                 L = keys.integer("num_hidden_layers", family.n_layers, 1, 1024),
                 H = keys.integer("num_attention_heads", family.n_heads, 1, 1024),

@@ -70,7 +70,7 @@ class Bpe : public Subwords {
     std::vector<SubToken> spelt;
     for (size_t at = 0; at < word.size();) {
       const size_t begin = at;
-      at += byte_level ? 1 : character_bytes(word[at]);
+      at += byte_level ? 1 : first_character_bytes(word.substr(at));
       const int32_t id =
           byte_level ? byte_ids[static_cast<uint8_t>(word[begin])] : vocab.id(word.substr(begin, at - begin));
       spelt.clear();

@@ -36,7 +36,7 @@ class SentencePieceBpe : public Subwords {
     MergeWord symbols(merges);
     for (size_t at = 0; at < word.size();) {
       const size_t begin = at;
-      at += character_bytes(word[at]);
+      at += first_character_bytes(word.substr(at));
       symbols.add(known(word.substr(begin, at - begin)), begin, at);
     }
     symbols.merge();

@@ -77,7 +77,7 @@ class SentencePieceNormalizer : public Normalizer {
       const size_t from = at;
       const std::string_view rest = std::string_view(text.bytes).substr(at);
       const auto match = map.longest(rest);
-      at += match ? match->length : character_bytes(rest[0]);
+      at += match ? match->length : first_character_bytes(rest);
       std::string_view piece = match ? match->replacement : rest.substr(0, at - from);
       while (after_space && piece.starts_with(' ')) piece.remove_prefix(1);
       if (piece.empty()) continue;

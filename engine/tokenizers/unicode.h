@@ -17,6 +17,10 @@ char32_t last_character(std::string_view, size_t end);
 void append(std::string&, char32_t);
 /// Bytes of the character whose first byte this is.
 size_t character_bytes(char first);
+/// Bytes of the first character of a text that is not empty; a cut one ends with the text.
+inline size_t first_character_bytes(std::string_view text) {
+  return character_bytes(text[0]) < text.size() ? character_bytes(text[0]) : text.size();
+}
 /// Every longest invalid part becomes one U+FFFD.
 std::string valid_utf8(std::string_view);
 

@@ -84,7 +84,7 @@ class Unigram : public Subwords {
   std::vector<SubToken> most_likely(std::string_view word) const {
     std::vector<Best> best(word.size() + 1);
     for (size_t at = 0; at < word.size();) {
-      const size_t width = character_bytes(word[at]);
+      const size_t width = first_character_bytes(word.substr(at));
       const double here = best[at].score;
       bool single = false;
       prefixes.of(word.substr(at), [&](int32_t id, size_t length) {

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const Architecture& architecture : architectures()) {
     const auto spec = architecture.read_config(*config);
-    if (!spec || spec->n_layers() > 16) continue;
+    if (!spec || spec->n_layers() > 16 || spec->encoder_layers.size() > 16) continue;
     bool possible = true;
     for (const LayerSpec& layer : spec->layers) possible = possible && check_attention(layer.attention);
     if (!possible) continue;
