@@ -117,6 +117,7 @@ uint16_t float_to_bf16(float value) {
 }
 
 void to_float(const TensorView& t, float* out) {
+  if (t.size() == 0) return;  // nothing to copy, and perhaps nowhere
   const int64_t n = t.size();
   switch (t.dtype) {
     case DType::F64:
