@@ -301,8 +301,9 @@ class GgufParser {
 
   /// Finds the data of every tensor behind the infos.
   void place(uint64_t alignment) {
-    const uint64_t begin = (at_ + alignment - 1) / alignment * alignment;
-    const uint64_t have = begin > file_.size() ? 0 : file_.size() - begin;
+    // A file may end before the boundary when all its tensors are empty.
+    const uint64_t begin = std::min(file_.size(), (at_ + alignment - 1) / alignment * alignment);
+    const uint64_t have = file_.size() - begin;
     uint64_t at = 0;
     for (size_t i = 0; i < sizes_.size(); ++i) {
       FileTensor& tensor = out_.tensors_[i];
