@@ -288,8 +288,9 @@ class GgufParser {
   uint64_t bytes_of_sides(std::span<const uint64_t> sides, const TensorType& type) {
     uint64_t n = 1, bytes = 0;
     bool fits = true;
-    for (uint64_t side : sides)
-      fits = fits && side <= INT64_MAX && !__builtin_mul_overflow(n, side, &n) && n <= INT64_MAX;
+    for (uint64_t side : sides)  // an empty side may come first or last: the others must fit without it
+      fits = fits && side <= INT64_MAX && !__builtin_mul_overflow(n, std::max<uint64_t>(1, side), &n) && n <= INT64_MAX;
+    if (std::ranges::find(sides, uint64_t{0}) != sides.end()) n = 0;
     fits = fits && !__builtin_mul_overflow(n / type.elements, type.bytes, &bytes) &&
            bytes <= INT64_MAX - next_ - (1ull << 32);
     if (!fits) fail("the dimensions ({}) of {} overflow", fmt::join(sides, ", "), where_);
